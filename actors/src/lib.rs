@@ -1,0 +1,1 @@
+//! The house: what lives, what it remembers, whom it tells.

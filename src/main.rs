@@ -1,0 +1,2 @@
+//! The one binary; see `cli` for its subcommands.
+fn main() {}
