@@ -1,1 +1,7 @@
 //! The house: what lives, what it remembers, whom it tells.
+//!
+//! The way of a call event goes through `call` → `store` → `integration` → `crm`, and beside it `live` and
+//! `telegram`. Nothing in here knows a page or a URL of ours.
+
+pub mod cache;
+pub mod call;

@@ -1,0 +1,3 @@
+//! The memory of every enterprise's configuration.
+
+pub mod snapshot;

@@ -1,0 +1,71 @@
+//! One enterprise's whole configuration as an immutable value, read by every event without a query.
+//! Made by `store::enterprises::load`, kept by `cache::actor`; secrets in it are never printed.
+
+use std::collections::{BTreeMap, HashMap};
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+/// An enterprise with its people, lines and integrations, as of one moment.
+#[derive(Debug)]
+pub struct Enterprise {
+    pub id: i64,
+    pub number: String,
+    pub name: String,
+    pub token: SecretString,
+    pub active: bool,
+    /// ISO 3166 country of its national number formats, "BY".
+    pub country: String,
+    pub time_zone: chrono_tz::Tz,
+    /// "ru" or "en".
+    pub language: String,
+    pub bot_token: Option<SecretString>,
+    pub secret: Option<SecretString>,
+    pub debug_log: bool,
+    pub settings: Value,
+    /// Extension → person, for names on pages and in messages; the keys are the list of known extensions.
+    pub extensions: HashMap<String, Person>,
+    /// Line id → line.
+    pub lines: HashMap<String, Line>,
+    /// `smart.primary` of the integrations document.
+    pub primary: Option<String>,
+    /// Integration type ("retailcrm") → its part of the integrations document, enabled or not.
+    pub integrations: BTreeMap<String, Integration>,
+    /// Whether anyone is subscribed to the enterprise's bot.
+    pub has_telegram_subscribers: bool,
+}
+
+/// Whose extension it is.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    pub user_id: Option<i64>,
+    /// Full name, may be empty.
+    pub name: String,
+}
+
+/// An external line and how numbers that come over it are normalised.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    pub name: String,
+    pub rules: Vec<NumberRule>,
+}
+
+/// One step of normalisation: a regular expression and what replaces its match.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct NumberRule {
+    pub pattern: String,
+    pub replacement: String,
+}
+
+/// One connection to one CRM. The settings hold secrets: `Debug` shows none of them.
+#[derive(Clone)]
+pub struct Integration {
+    pub enabled: bool,
+    pub settings: Value,
+}
+
+impl std::fmt::Debug for Integration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Integration").field("enabled", &self.enabled).finish_non_exhaustive()
+    }
+}
