@@ -1,1 +1,13 @@
-//! The world outside, played strictly.
+//! The world outside, played strictly: stand-ins for RetailCRM and the Telegram Bot API, used by the demo, by
+//! replays and by tests. They refuse what the real services refuse, in the same words; they never call Patchbay on
+//! their own, only when a test or a person asks for it.
+
+pub mod bucket;
+pub mod clock;
+pub mod form;
+pub mod kept;
+mod page;
+pub mod retailcrm;
+pub mod script;
+pub mod server;
+pub mod tally;

@@ -1,0 +1,3 @@
+//! The CRM's pages.
+use actix_web::web::ServiceConfig;
+pub(crate) fn routes(_: &mut ServiceConfig) {}
