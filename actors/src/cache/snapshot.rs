@@ -66,6 +66,8 @@ pub struct Integration {
 
 impl std::fmt::Debug for Integration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Integration").field("enabled", &self.enabled).finish_non_exhaustive()
+        f.debug_struct("Integration")
+            .field("enabled", &self.enabled)
+            .finish_non_exhaustive()
     }
 }
