@@ -1,0 +1,166 @@
+//! The legs of a call: what its facts say of each unique id, and what part each plays. Read by `state.rs`
+//! alone; pure.
+//!
+//! One logical call shows several unique ids (a consultation, a transfer's second leg, a forwarded call's
+//! outgoing half, the agent's leg of a click-to-call). Exactly one of them is the client's own: the primary.
+
+use super::event::{CallType, EventKind};
+use super::facts::{Fact, Facts, Word};
+use super::record::Direction;
+
+/// What part a leg plays in the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The client's own leg.
+    Primary,
+    /// Another leg on which the client may talk: a transfer's, a forwarded call's.
+    Client,
+    /// An agent asks a colleague before handing the client over: the client hears music.
+    Consultation,
+    /// Between extensions only.
+    Internal,
+    /// Nothing but a hangup or a bridge of some channel of the call.
+    Channel,
+}
+
+/// One unique id with its facts.
+#[derive(Debug)]
+pub struct Leg<'a> {
+    pub unique_id: Word,
+    pub part: Part,
+    pub direction: Direction,
+    /// start or dial was seen.
+    pub started: bool,
+    pub facts: Vec<&'a Fact>,
+}
+
+impl<'a> Leg<'a> {
+    /// The first text that a fact of this leg gives for a field.
+    pub fn first(&self, pick: impl Fn(&Fact) -> Word) -> Word {
+        self.facts
+            .iter()
+            .map(|fact| pick(fact))
+            .find(|word| *word != 0)
+            .unwrap_or(0)
+    }
+
+    /// Facts of one kind, in order.
+    pub fn of(&self, kind: EventKind) -> impl DoubleEndedIterator<Item = &'a Fact> + '_ {
+        self.facts
+            .iter()
+            .copied()
+            .filter(move |fact| fact.kind == kind)
+    }
+
+    /// The hangup that ends this leg, if it came.
+    ///
+    /// Cause 26 is "answered elsewhere": a phone of a group that stops ringing, not an end.
+    pub fn hangup(&self) -> Option<&'a Fact> {
+        self.of(EventKind::Hangup)
+            .rfind(|fact| fact.hangup_cause != Some(26))
+    }
+
+    fn at(&self) -> i64 {
+        self.facts.first().map_or(i64::MAX, |fact| fact.at)
+    }
+}
+
+/// The legs of a call, by their first event; the primary, if there is any leg, is marked.
+///
+/// `is_internal` tells an extension from an external number.
+pub fn find_legs<'a>(facts: &'a Facts, is_internal: &dyn Fn(&str) -> bool) -> Vec<Leg<'a>> {
+    let mut legs: Vec<Leg<'a>> = Vec::with_capacity(2);
+    for fact in facts
+        .iter()
+        .filter(|fact| fact.kind.is_main() && fact.unique_id != 0)
+    {
+        match legs.iter_mut().find(|leg| leg.unique_id == fact.unique_id) {
+            Some(leg) => leg.facts.push(fact),
+            None => legs.push(Leg {
+                unique_id: fact.unique_id,
+                part: Part::Channel,
+                direction: Direction::Internal,
+                started: false,
+                facts: vec![fact],
+            }),
+        }
+    }
+    let any_started = legs
+        .iter()
+        .any(|leg| leg.facts.iter().any(|fact| is_starting(fact)));
+    for leg in &mut legs {
+        leg.started = leg.facts.iter().any(|fact| is_starting(fact));
+        leg.direction = direction(leg, facts, is_internal);
+        leg.part = match leg.direction {
+            _ if any_started && !leg.started => Part::Channel,
+            Direction::Internal => Part::Internal,
+            Direction::In | Direction::Out => Part::Client,
+        };
+    }
+    mark_primary(&mut legs, facts, is_internal);
+    legs
+}
+
+fn is_starting(fact: &Fact) -> bool {
+    matches!(fact.kind, EventKind::Start | EventKind::Dial)
+}
+
+/// CallType decides, but where both sides are extensions the call is internal; without CallType the sides do.
+fn direction(leg: &Leg<'_>, facts: &Facts, is_internal: &dyn Fn(&str) -> bool) -> Direction {
+    let text = |pick: fn(&Fact) -> Word| facts.text(leg.first(pick));
+    let (phone, caller, connected) = (text(|f| f.phone), text(|f| f.caller), text(|f| f.connected));
+    let called = if phone.is_empty() { connected } else { phone };
+    let call_type = leg.facts.iter().find_map(|fact| fact.call_type);
+    match call_type {
+        Some(CallType::Internal) => Direction::Internal,
+        Some(_) if is_internal(caller) && is_internal(called) => Direction::Internal,
+        Some(CallType::Incoming) => Direction::In,
+        Some(CallType::Outgoing) => Direction::Out,
+        None if is_internal(caller) => {
+            let named = leg
+                .facts
+                .iter()
+                .any(|fact| facts.extensions(fact).next().is_some());
+            if is_internal(called) || (called.is_empty() && named) {
+                Direction::Internal
+            } else {
+                Direction::Out
+            }
+        }
+        None => Direction::In,
+    }
+}
+
+/// The primary is the client's earliest leg that no other leg of the call is the parent of; a client leg
+/// that an agent opened under it is a consultation until the client is seen on it.
+fn mark_primary(legs: &mut [Leg<'_>], facts: &Facts, is_internal: &dyn Fn(&str) -> bool) {
+    let ids: Vec<Word> = legs.iter().map(|leg| leg.unique_id).collect();
+    let parent = |leg: &Leg<'_>| leg.first(|fact| fact.parent_id);
+    let first = |legs: &[Leg<'_>], fits: &dyn Fn(&Leg<'_>) -> bool| {
+        (0..legs.len())
+            .filter(|index| fits(&legs[*index]))
+            .min_by_key(|index| (legs[*index].at(), *index))
+    };
+    let primary = first(legs, &|leg| {
+        leg.part == Part::Client && (parent(leg) == 0 || !ids.contains(&parent(leg)))
+    })
+    .or_else(|| first(legs, &|leg| leg.part == Part::Client))
+    .or_else(|| first(legs, &|leg| leg.part == Part::Internal))
+    .or_else(|| first(legs, &|_| true));
+    let Some(primary) = primary else { return };
+    let under = legs[primary].unique_id;
+    for (index, leg) in legs.iter_mut().enumerate() {
+        if index == primary {
+            leg.part = Part::Primary;
+        } else if leg.part == Part::Client
+            && parent(leg) != 0
+            && parent(leg) != leg.unique_id
+            && under != 0
+        {
+            let caller = facts.text(leg.first(|fact| fact.caller));
+            if leg.direction == Direction::In && is_internal(caller) {
+                leg.part = Part::Consultation;
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What a number is: internal or external, and how an external one is written in E.164. Pure; used by the
+//! state machine and by the "try a number" field of a line.
+
+use std::collections::HashMap;
+
+use phonenumber::country;
+
+use crate::cache::snapshot::{Enterprise, NumberRule};
+
+/// The longest text that is looked at as a number; Asterisk cuts a caller's number at 79 characters.
+const MAX_NUMBER: usize = 79;
+
+/// Internal: 2 to 5 digits, or a number in the enterprise's list of extensions.
+pub fn is_internal(text: &str, enterprise: &Enterprise) -> bool {
+    ((2..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()))
+        || (!text.is_empty() && enterprise.extensions.contains_key(text))
+}
+
+/// The external number in E.164 with `+`, by the line's rules and then the enterprise's country; `None` when
+/// it is withheld or is no number.
+///
+/// Country formats are libphonenumber's: for BY, `8 029 …` and `80 29 …` are +375 29 ….
+pub fn normalise(raw: &str, line: &str, enterprise: &Enterprise) -> Option<String> {
+    let rules = enterprise
+        .lines
+        .get(line)
+        .map_or(&[][..], |line| line.rules.as_slice());
+    let text = apply_rules(raw, rules)
+        .pop()
+        .map_or_else(|| raw.to_owned(), |step| step.1);
+    to_e164(&text, &enterprise.country)
+}
+
+/// The steps a line's rules take a number through: (pattern, what came out of it). A rule whose pattern
+/// cannot be read changes nothing.
+pub fn apply_rules(raw: &str, rules: &[NumberRule]) -> Vec<(String, String)> {
+    let mut text: String = raw.chars().take(MAX_NUMBER).collect();
+    let mut steps = Vec::with_capacity(rules.len());
+    for rule in rules {
+        if let Some(regex) = compiled(&rule.pattern) {
+            text = regex.replace(&text, rule.replacement.as_str()).into_owned();
+        }
+        steps.push((rule.pattern.clone(), text.clone()));
+    }
+    steps
+}
+
+/// A rule's regular expression, compiled once per thread and kept: rules are few and every call meets them.
+fn compiled(pattern: &str) -> Option<regex::Regex> {
+    thread_local! {
+        static COMPILED: std::cell::RefCell<HashMap<String, Option<regex::Regex>>> = std::cell::RefCell::default();
+    }
+    COMPILED.with_borrow_mut(|known| {
+        if known.len() > 1000 {
+            known.clear();
+        }
+        known
+            .entry(pattern.to_owned())
+            .or_insert_with(|| {
+                regex::RegexBuilder::new(pattern)
+                    .size_limit(1 << 20)
+                    .build()
+                    .ok()
+            })
+            .clone()
+    })
+}
+
+/// E.164 of a number written in any way usual in `country`, or internationally with or without `+`.
+pub fn to_e164(text: &str, country: &str) -> Option<String> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > MAX_NUMBER {
+        return None;
+    }
+    // A caller may put anything here; only what is written like a number is one.
+    if !text
+        .chars()
+        .all(|c| c.is_ascii_digit() || matches!(c, '+' | ' ' | '(' | ')' | '.' | '-'))
+    {
+        return None;
+    }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if !(6..=18).contains(&digits.len()) {
+        return None;
+    }
+    let country: Option<country::Id> = country.parse().ok();
+    let international = || valid(None, &format!("+{digits}"));
+    if text.starts_with('+') {
+        return Some(international().unwrap_or_else(|| format!("+{digits}")));
+    }
+    if let Some(rest) = digits
+        .strip_prefix("00")
+        .or_else(|| digits.strip_prefix("810"))
+        && let Some(number) = valid(None, &format!("+{rest}"))
+    {
+        return Some(number);
+    }
+    // A full number with its own country code, as trunks usually give it, else the national format.
+    let own_code = country
+        .and_then(calling_code)
+        .is_some_and(|code| digits.starts_with(&code));
+    let candidates = if own_code {
+        [international(), valid(country, &digits)]
+    } else {
+        [valid(country, &digits), international()]
+    };
+    candidates.into_iter().flatten().next().or_else(|| {
+        // Not a number libphonenumber knows (a new range, a test range): keep it when it can only be
+        // an international one.
+        (digits.len() >= 10 && !digits.starts_with('0') && !digits.starts_with('8'))
+            .then(|| format!("+{digits}"))
+    })
+}
+
+fn valid(country: Option<country::Id>, text: &str) -> Option<String> {
+    let number = phonenumber::parse(country, text).ok()?;
+    phonenumber::is_valid(&number)
+        .then(|| number.format().mode(phonenumber::Mode::E164).to_string())
+}
+
+fn calling_code(country: country::Id) -> Option<String> {
+    phonenumber::metadata::DATABASE
+        .by_id(country.as_ref())
+        .map(|metadata| metadata.country_code().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_person_has_one_number() {
+        let table = [
+            ("375291234567", "BY", Some("+375291234567")),
+            ("+375291234567", "BY", Some("+375291234567")),
+            ("80291234567", "BY", Some("+375291234567")),
+            ("8 029 123-45-67", "BY", Some("+375291234567")),
+            ("80 29 123 45 67", "BY", Some("+375291234567")),
+            ("029 123 45 67", "BY", Some("+375291234567")),
+            ("291234567", "BY", Some("+375291234567")),
+            ("00375291234567", "BY", Some("+375291234567")),
+            ("810375291234567", "BY", Some("+375291234567")),
+            ("79161112233", "BY", Some("+79161112233")),
+            ("89161112233", "RU", Some("+79161112233")),
+            ("9161112233", "RU", Some("+79161112233")),
+            ("375291111111", "BY", Some("+375291111111")),
+            ("+375296254070", "BY", Some("+375296254070")),
+            ("", "BY", None),
+            ("anonymous", "BY", None),
+            ("<img src=x onerror=alert(1)>", "BY", None),
+            ("$(touch x)", "BY", None),
+            ("102", "BY", None),
+            ("150", "BY", None),
+        ];
+        for (raw, country, expected) in table {
+            assert_eq!(
+                to_e164(raw, country).as_deref(),
+                expected,
+                "{raw} in {country}"
+            );
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_survived(text in ".{0,200}", country in "[A-Z]{0,3}") {
+            if let Some(number) = to_e164(&text, &country) {
+                proptest::prop_assert!(number.starts_with('+'));
+                proptest::prop_assert!(number[1..].bytes().all(|byte| byte.is_ascii_digit()));
+            }
+        }
+
+        #[test]
+        fn normalising_twice_changes_nothing(digits in "[0-9]{6,15}") {
+            if let Some(once) = to_e164(&digits, "BY") {
+                proptest::prop_assert_eq!(to_e164(&once, "BY"), Some(once.clone()));
+            }
+        }
+    }
+}
