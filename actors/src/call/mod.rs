@@ -1,6 +1,7 @@
 //! A live call: from what Asterisk said to what the call is and what is to be told.
 
 pub mod aliases;
+pub mod effect;
 pub mod event;
 pub mod facts;
 pub mod legs;
