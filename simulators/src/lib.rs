@@ -11,3 +11,4 @@ pub mod retailcrm;
 pub mod script;
 pub mod server;
 pub mod tally;
+pub mod telegram;

@@ -1,6 +1,7 @@
 //! Runs the simulators by themselves, for the demo and for benchmarks.
 
 use clap::Parser;
+use simulators::{retailcrm, telegram};
 
 /// Strict stand-ins for RetailCRM and the Telegram Bot API.
 #[derive(Debug, Parser)]
@@ -11,6 +12,9 @@ struct Options {
     /// Where the Telegram Bot API listens.
     #[arg(long, default_value = "127.0.0.1:9102")]
     telegram: String,
+    /// Telegram chats come into being when they are written to.
+    #[arg(long)]
+    any_chat: bool,
     /// Without rate limits.
     #[arg(long)]
     no_limits: bool,
@@ -20,14 +24,25 @@ fn main() -> anyhow::Result<()> {
     env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
     let options = Options::parse();
     actix_rt::System::new().block_on(async {
-        let mut settings = simulators::retailcrm::Settings::default();
+        let mut crm = retailcrm::Settings::default();
+        let mut bots = telegram::Settings {
+            any_chat: options.any_chat,
+            ..telegram::Settings::default()
+        };
         if options.no_limits {
-            settings = settings.without_limits();
+            (crm, bots) = (crm.without_limits(), bots.without_limits());
         }
-        let retailcrm = simulators::retailcrm::start(&options.retailcrm, settings).await?;
-        log::info!("RetailCRM on {}", retailcrm.base_url);
+        let crm = retailcrm::start(&options.retailcrm, crm).await?;
+        log::info!("RetailCRM on {}, key demo-key", crm.base_url);
+        let bots = telegram::start(&options.telegram, bots).await?;
+        log::info!(
+            "Telegram Bot API on {}, token {}",
+            bots.base_url,
+            telegram::NewBot::demo().token
+        );
         actix_rt::signal::ctrl_c().await?;
-        retailcrm.stop().await;
+        crm.stop().await;
+        bots.stop().await;
         Ok(())
     })
 }

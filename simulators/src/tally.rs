@@ -28,6 +28,7 @@ pub struct Tally {
     refusals: Kept<Refusal>,
     limited: u64,
     scripted: u64,
+    harmless: u64,
 }
 
 /// A copy of a tally, for tests and the control API.
@@ -43,6 +44,8 @@ pub struct Counts {
     pub limited: u64,
     /// How many failed because a script said so (not among the refusals).
     pub scripted: u64,
+    /// How many were answered with an error that clients are told to take for success.
+    pub harmless: u64,
 }
 
 impl Tally {
@@ -53,6 +56,7 @@ impl Tally {
             refusals: Kept::new(limit),
             limited: 0,
             scripted: 0,
+            harmless: 0,
         }
     }
 
@@ -81,6 +85,11 @@ impl Tally {
         self.scripted += 1;
     }
 
+    /// Notes an error that clients are told to take for success.
+    pub fn harmless(&mut self) {
+        self.harmless += 1;
+    }
+
     /// How many requests broke a rule.
     pub fn refused(&self) -> u64 {
         self.refusals.total()
@@ -94,6 +103,7 @@ impl Tally {
             refusals: self.refusals.iter().cloned().collect(),
             limited: self.limited,
             scripted: self.scripted,
+            harmless: self.harmless,
         }
     }
 }

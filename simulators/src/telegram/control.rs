@@ -1,0 +1,145 @@
+//! The control API under `/_control`: sets the scene and shows what arrived, for tests in other processes and the
+//! demo. It never goes through tokens, limits or scripts.
+
+use actix_web::web::{self, Data, Json, Query, ServiceConfig};
+use actix_web::{HttpResponse, Responder};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::chat::{ChatFailure, NewChat};
+use super::state::{Bot, NewBot, State};
+use crate::script::Behaviour;
+
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config.service(
+        web::scope("/_control")
+            .app_data(web::JsonConfig::default().error_handler(|error, _| {
+                let body = HttpResponse::BadRequest()
+                    .json(json!({"ok": false, "error": error.to_string()}));
+                actix_web::error::InternalError::from_response(error, body).into()
+            }))
+            .route("/state", web::get().to(state))
+            .route("/reset", web::post().to(reset))
+            .route("/behaviour", web::get().to(behaviour))
+            .route("/behaviour", web::post().to(add_behaviour))
+            .route("/behaviour", web::delete().to(clear_behaviour))
+            .route("/bot", web::post().to(add_bot))
+            .route("/chat", web::post().to(add_chat))
+            .route("/fail", web::post().to(fail))
+            .route("/receive", web::post().to(receive)),
+    );
+}
+
+#[derive(Deserialize)]
+struct Which {
+    bot: Option<String>,
+}
+
+/// Something about one bot; absent: the first of the settings.
+#[derive(Deserialize)]
+struct About<T> {
+    bot: Option<String>,
+    #[serde(flatten)]
+    what: T,
+}
+
+#[derive(Deserialize)]
+struct Failing {
+    chat_id: i64,
+    /// Absent: the chat is healed.
+    failure: Option<ChatFailure>,
+    times: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Received {
+    chat_id: i64,
+    text: String,
+}
+
+fn dump(bot: &Bot) -> Value {
+    let (counts, chats) = (bot.counts(), bot.chats());
+    json!({
+        "token": bot.token, "id": bot.id, "name": bot.name, "message_count": bot.message_count(), "counts": counts,
+        "chats": chats,
+    })
+}
+
+async fn state(state: Data<State>, which: Query<Which>) -> HttpResponse {
+    if let Some(token) = &which.bot {
+        return state
+            .bot(token)
+            .map_or_else(unknown, |bot| HttpResponse::Ok().json(dump(&bot)));
+    }
+    let bots: Vec<Value> = state.bots().iter().map(|bot| dump(bot)).collect();
+    HttpResponse::Ok().json(json!({
+        "refused": state.refused(), "strangers": state.stranger_counts(), "behaviour": state.script.lines(),
+        "bots": bots,
+    }))
+}
+
+fn unknown() -> HttpResponse {
+    HttpResponse::NotFound().json(json!({"ok": false, "error": "no such bot or chat"}))
+}
+
+fn done(found: bool) -> HttpResponse {
+    if found {
+        HttpResponse::Ok().json(json!({"ok": true}))
+    } else {
+        unknown()
+    }
+}
+
+fn with(state: &State, token: Option<&str>, act: impl FnOnce(&Bot) -> bool) -> HttpResponse {
+    let first = || state.settings.bots.first().map(|bot| bot.token.as_str());
+    done(
+        token
+            .or_else(first)
+            .and_then(|token| state.bot(token))
+            .is_some_and(|bot| act(&bot)),
+    )
+}
+
+async fn reset(state: Data<State>) -> impl Responder {
+    state.reset();
+    done(true)
+}
+
+async fn behaviour(state: Data<State>) -> impl Responder {
+    HttpResponse::Ok().json(state.script.lines())
+}
+
+async fn add_behaviour(state: Data<State>, line: Json<Behaviour>) -> impl Responder {
+    state.behave(line.into_inner());
+    done(true)
+}
+
+async fn clear_behaviour(state: Data<State>) -> impl Responder {
+    state.script.clear();
+    done(true)
+}
+
+async fn add_bot(state: Data<State>, new: Json<NewBot>) -> impl Responder {
+    state.add_bot(&new);
+    done(true)
+}
+
+async fn add_chat(state: Data<State>, about: Json<About<NewChat>>) -> impl Responder {
+    with(&state, about.bot.as_deref(), |bot| {
+        bot.add_chat(&about.what);
+        true
+    })
+}
+
+async fn fail(state: Data<State>, about: Json<About<Failing>>) -> impl Responder {
+    let about = about.into_inner();
+    with(&state, about.bot.as_deref(), |bot| {
+        bot.fail_chat(about.what.chat_id, about.what.failure, about.what.times)
+    })
+}
+
+async fn receive(state: Data<State>, about: Json<About<Received>>) -> impl Responder {
+    with(&state, about.bot.as_deref(), |bot| {
+        bot.receive(about.what.chat_id, &about.what.text)
+    })
+}
