@@ -5,4 +5,5 @@
 
 pub mod cache;
 pub mod call;
+pub mod store;
 pub mod telegram;

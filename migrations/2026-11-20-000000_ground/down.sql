@@ -1,3 +1,4 @@
+DROP TABLE kept;
 DROP TABLE refusals;
 DROP TABLE telegram_messages;
 DROP TABLE telegram_users;

@@ -98,10 +98,12 @@ CREATE TABLE call_events (
 );
 CREATE INDEX call_events_call ON call_events (call_id);
 CREATE INDEX call_events_unique_id ON call_events (unique_id, enterprise_id);
+-- bridge_create and bridge_destroy name only their bridge; their call finds them by it.
+CREATE INDEX call_events_bridge ON call_events (bridge_id, enterprise_id) WHERE unique_id = '';
 
 -- One row per logical call: written when it begins, completed when it ends.
 CREATE TABLE calls (
-    id            BIGINT PRIMARY KEY,                -- ours, ordered by time
+    id            {{id}},                            -- ours, ordered by time
     uuid          TEXT NOT NULL UNIQUE,
     enterprise_id BIGINT NOT NULL REFERENCES enterprises (id),
     unique_id     TEXT NOT NULL,
@@ -233,4 +235,10 @@ CREATE TABLE refusals (
     address       TEXT NOT NULL DEFAULT '',
     body          TEXT NOT NULL DEFAULT '',          -- its first kilobytes, tokens masked
     created_at    TIMESTAMP NOT NULL
+);
+
+-- What the store keeps about itself, such as a sealed word by which a wrong secret key is recognised.
+CREATE TABLE kept (
+    name  TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
 );

@@ -1,0 +1,248 @@
+//! What is to be told, to whom: the outbox. Inserted by the writer with the event that calls for it, claimed by
+//! integration actors under a lease, settled through the writer. Never decides whether something is to be sent.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+
+use super::conn::on;
+use super::schema::deliveries;
+use super::time::{Time, plain};
+use super::{Conn, StoreError};
+use crate::call::record::CallId;
+
+/// A delivery to be written. Where the call has one of the same integration and kind already that nobody has tried,
+/// it is renewed; otherwise the first one stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewDelivery {
+    pub enterprise: i64,
+    /// "retailcrm", …, "telegram".
+    pub integration: String,
+    pub call: CallId,
+    pub unique_id: String,
+    /// "dial", "dial:151", "bridge:150", "hangup", "upload", "message" …; unique within (call, integration).
+    pub kind: String,
+    /// Its place among the deliveries of the call to the integration.
+    pub position: i32,
+    /// JSON.
+    pub payload: String,
+    pub not_before: DateTime<Utc>,
+    /// Of no use to anyone after this.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Lease it to us at once when it is due: its actor is in this process and gets the row handed over.
+    pub lease: bool,
+}
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// To be sent, at `not_before` at the earliest.
+    Due,
+    /// Somebody is at it until `leased_until`.
+    Leased,
+    Done,
+    Failed,
+    /// It came too late to be of use.
+    Missed,
+    Withdrawn,
+}
+
+impl DeliveryState {
+    /// The word in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DeliveryState::Due => "due",
+            DeliveryState::Leased => "leased",
+            DeliveryState::Done => "done",
+            DeliveryState::Failed => "failed",
+            DeliveryState::Missed => "missed",
+            DeliveryState::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// Reads the table's word.
+    ///
+    /// # Errors
+    /// `Damaged` for a word that is none.
+    pub fn of(word: &str) -> Result<DeliveryState, StoreError> {
+        Ok(match word {
+            "due" => DeliveryState::Due,
+            "leased" => DeliveryState::Leased,
+            "done" => DeliveryState::Done,
+            "failed" => DeliveryState::Failed,
+            "missed" => DeliveryState::Missed,
+            "withdrawn" => DeliveryState::Withdrawn,
+            other => return Err(StoreError::Damaged(format!("a delivery in state {other}"))),
+        })
+    }
+}
+
+/// A delivery as the table has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    pub id: i64,
+    pub enterprise: i64,
+    pub integration: String,
+    pub call: CallId,
+    pub unique_id: String,
+    pub kind: String,
+    pub position: i32,
+    pub state: DeliveryState,
+    pub payload: String,
+    pub attempts: i32,
+    pub not_before: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub leased_until: Option<DateTime<Utc>>,
+    pub lease_owner: String,
+    /// In words, for people.
+    pub outcome: String,
+    pub created_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Queryable)]
+pub(crate) struct Row {
+    id: i64,
+    enterprise: i64,
+    integration: String,
+    call: i64,
+    unique_id: String,
+    kind: String,
+    position: i32,
+    state: String,
+    payload: String,
+    attempts: i32,
+    not_before: Time,
+    expires_at: Option<Time>,
+    leased_until: Option<Time>,
+    lease_owner: String,
+    outcome: String,
+    created_at: Time,
+    finished_at: Option<Time>,
+}
+
+impl TryFrom<Row> for Delivery {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Delivery, StoreError> {
+        Ok(Delivery {
+            id: row.id,
+            enterprise: row.enterprise,
+            integration: row.integration,
+            call: CallId(row.call),
+            unique_id: row.unique_id,
+            kind: row.kind,
+            position: row.position,
+            state: DeliveryState::of(&row.state)?,
+            payload: row.payload,
+            attempts: row.attempts,
+            not_before: row.not_before.0,
+            expires_at: plain(row.expires_at),
+            leased_until: plain(row.leased_until),
+            lease_owner: row.lease_owner,
+            outcome: row.outcome,
+            created_at: row.created_at.0,
+            finished_at: plain(row.finished_at),
+        })
+    }
+}
+
+fn understood(rows: Vec<Row>) -> Result<Vec<Delivery>, StoreError> {
+    rows.into_iter().map(Delivery::try_from).collect()
+}
+
+/// Claims up to `limit` open deliveries of one integration of one enterprise, and gives them in (call, position)
+/// order, leased to `owner` until `until`. A call's delivery is claimed only when none before it is still open
+/// elsewhere, so that order holds across processes. A lease that ran out counts as none.
+///
+/// # Errors
+/// The database's own.
+pub fn claim(
+    conn: &mut Conn,
+    enterprise: i64,
+    integration: &str,
+    owner: &str,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Delivery>, StoreError> {
+    let (now, until) = (Time::from(now), Time::from(until));
+    let open = diesel::dsl::sql::<Bool>("deliveries.state IN ('due', 'leased')");
+    let free = || {
+        deliveries::state
+            .eq("due")
+            .or(deliveries::leased_until.lt(now))
+    };
+    let rows: Vec<Row> = on!(conn, c => {
+        let wanted: Vec<i64> = deliveries::table
+            .filter(open)
+            .filter(deliveries::integration.eq(integration))
+            .filter(deliveries::enterprise_id.eq(enterprise))
+            .filter(deliveries::not_before.le(now))
+            .filter(free().assume_not_null())
+            .order((deliveries::call_id, deliveries::position, deliveries::id))
+            .limit(limit)
+            .select(deliveries::id)
+            .load(c)?;
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        // The state is tested again: another process may have taken some since, and PostgreSQL would hand the row
+        // to the second one that waited for its lock.
+        diesel::update(deliveries::table.filter(deliveries::id.eq_any(&wanted)).filter(free().assume_not_null())
+            .filter(diesel::dsl::sql::<Bool>("state IN ('due', 'leased')")))
+            .set((deliveries::state.eq("leased"), deliveries::leased_until.eq(Some(until)), deliveries::lease_owner.eq(owner)))
+            .returning(deliveries::all_columns)
+            .get_results(c)?
+    });
+    let mut claimed = understood(rows)?;
+    claimed.sort_by_key(|d| (d.call, d.position, d.id));
+    Ok(claimed)
+}
+
+/// Gives back every lease of `owner`: what a process does at its start, for what it held when it died. Gives how many.
+///
+/// # Errors
+/// The database's own.
+pub fn release(conn: &mut Conn, owner: &str) -> Result<usize, StoreError> {
+    Ok(on!(conn, c => {
+        diesel::update(deliveries::table.filter(diesel::dsl::sql::<Bool>("state IN ('due', 'leased')"))
+            .filter(deliveries::state.eq("leased")).filter(deliveries::lease_owner.eq(owner)))
+            .set((deliveries::state.eq("due"), deliveries::leased_until.eq(None::<Time>), deliveries::lease_owner.eq("")))
+            .execute(c)?
+    }))
+}
+
+/// Deliveries of one call, in (integration, position) order.
+///
+/// # Errors
+/// The database's own.
+pub fn of_call(
+    conn: &mut Conn,
+    enterprise: i64,
+    call: CallId,
+) -> Result<Vec<Delivery>, StoreError> {
+    let rows: Vec<Row> = on!(conn, c => {
+        deliveries::table
+            .filter(deliveries::call_id.eq(call.0))
+            .filter(deliveries::enterprise_id.eq(enterprise))
+            .order((deliveries::integration, deliveries::position, deliveries::id))
+            .load(c)?
+    });
+    understood(rows)
+}
+
+/// Pairs of enterprise and integration that have something open: which actors a start must wake.
+///
+/// # Errors
+/// The database's own.
+pub fn open(conn: &mut Conn) -> Result<Vec<(i64, String)>, StoreError> {
+    Ok(on!(conn, c => {
+        deliveries::table
+            .filter(diesel::dsl::sql::<Bool>("state IN ('due', 'leased')"))
+            .select((deliveries::enterprise_id, deliveries::integration))
+            .distinct()
+            .load(c)?
+    }))
+}

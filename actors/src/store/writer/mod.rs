@@ -1,0 +1,179 @@
+//! The group-commit lane: ONE thread takes whatever waits, commits it as one transaction, answers all. There is no
+//! timer: while one commit runs the next batch gathers. Used through `Store::{commit, settle, write}`.
+//!
+//! ```text
+//!   callers ──► queue (bounded; full is refused) ──► thread: begin · rows of all jobs · commit · answer all
+//!                                                      │ one job spoils it: each job in a transaction of its own
+//!                                                      │ database away: every job is answered so, connection made anew
+//!                                                      └ panic: caught, the batch answered with an error, goes on
+//! ```
+
+mod apply;
+pub mod job;
+mod lane;
+pub mod state;
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::conn::{Conn, Place};
+use super::{Options, StoreError, WriteError};
+use job::{Commit, Committed, Settlement};
+use state::{Counters, Observed};
+
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, WriteError>>;
+type Work = Box<
+    dyn FnOnce(Result<&mut Conn, StoreError>) -> Box<dyn FnOnce(Result<(), StoreError>) + Send>
+        + Send,
+>;
+
+/// One thing that waits.
+pub(crate) enum Job {
+    Commit(Box<Commit>, Answer<Committed>),
+    Settle(Box<Settlement>, Answer<()>),
+    /// Runs in a savepoint, then gets told whether the transaction held.
+    Work(Work),
+}
+
+/// What waits, shared by callers and the thread.
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    some: Condvar,
+    capacity: usize,
+    pub(crate) counters: Counters,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<(Instant, Job)>,
+    closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, job: Job) -> bool {
+        let mut waiting = self.lock();
+        if waiting.closed || waiting.jobs.len() >= self.capacity {
+            drop(waiting);
+            self.counters.refused_full.fetch_add(1, Relaxed);
+            return false;
+        }
+        waiting.jobs.push_back((Instant::now(), job));
+        drop(waiting);
+        self.some.notify_one();
+        true
+    }
+
+    /// Waits for jobs and takes at most `limit`; `None` when the store is closed and nothing is left.
+    pub(crate) fn take(&self, limit: usize) -> Option<Vec<Job>> {
+        let mut waiting = self.lock();
+        while waiting.jobs.is_empty() {
+            if waiting.closed {
+                return None;
+            }
+            waiting = self
+                .some
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        let count = waiting.jobs.len().min(limit);
+        Some(waiting.jobs.drain(..count).map(|(_, job)| job).collect())
+    }
+}
+
+/// The writer's handle. Dropping it lets the thread finish what waits and end.
+pub(crate) struct Writer {
+    queue: Arc<Queue>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Writer {
+    pub(crate) fn start(place: Place, options: &Options) -> Result<Writer, StoreError> {
+        let queue = Arc::new(Queue {
+            waiting: Mutex::default(),
+            some: Condvar::new(),
+            capacity: options.queue,
+            counters: Counters::default(),
+        });
+        let lane = lane::Lane::new(place, Arc::clone(&queue), options);
+        let thread = std::thread::Builder::new()
+            .name("store-write".into())
+            .spawn(move || lane.run())
+            .map_err(|e| StoreError::Away(e.to_string()))?;
+        Ok(Writer {
+            queue,
+            thread: Some(thread),
+        })
+    }
+
+    pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed, WriteError> {
+        self.ask(|answer| Job::Commit(Box::new(commit), answer))
+            .await
+    }
+
+    pub(crate) async fn settle(&self, settlement: Settlement) -> Result<(), WriteError> {
+        self.ask(|answer| Job::Settle(Box::new(settlement), answer))
+            .await
+    }
+
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Conn) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Work = Box::new(move |conn| {
+            let outcome = conn.and_then(|conn| conn.transaction(work));
+            // Answered only after the commit: a promise about durability before it would be a lie.
+            Box::new(move |committed| {
+                let _ = answer.send(outcome.and_then(|value| committed.map(|()| value)));
+            })
+        });
+        if !self.queue.push(Job::Work(job)) {
+            return Err(StoreError::Full);
+        }
+        answered.await.unwrap_or(Err(StoreError::Panicked))
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, WriteError> {
+        let (answer, answered) = oneshot::channel();
+        if !self.queue.push(job(answer)) {
+            return Err(WriteError::Full);
+        }
+        answered
+            .await
+            .unwrap_or_else(|_| Err(WriteError::Away("the writer dropped the job".into())))
+    }
+
+    pub(crate) fn observed(&self) -> Observed {
+        let waiting = self.queue.lock();
+        let (length, oldest) = (
+            waiting.jobs.len(),
+            waiting.jobs.front().map(|(since, _)| since.elapsed()),
+        );
+        drop(waiting);
+        self.queue.counters.observed(
+            length,
+            oldest.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.some.notify_all();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // What waits is written before the last handle is gone.
+            let _ = thread.join();
+        }
+    }
+}
