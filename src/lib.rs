@@ -1,1 +1,11 @@
-//! Patchbay: keeps every call event of every Asterisk host durably and patches each call through.
+//! The door: HTTP in, pages out, the command line, start-up. No SQL in here; what lives is in `actors`.
+//!
+//! One reads a request straight down: `web::routes` (the one table) → a folder of `web` → the house.
+
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod logging;
+pub mod startup;
+pub mod state;
+pub mod web;

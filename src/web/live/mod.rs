@@ -1,0 +1,1 @@
+//! Calls as they go on, the journal of those that ended, and one call's own page.

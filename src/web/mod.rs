@@ -1,0 +1,12 @@
+//! Everything that speaks HTTP. `routes` is the one table of URLs; each folder here is one kind of page.
+
+pub mod gate;
+pub mod live;
+pub mod locale;
+pub mod render;
+pub mod routes;
+pub mod serve;
+pub mod session;
+pub mod statics;
+pub mod system;
+pub mod visit;

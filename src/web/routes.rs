@@ -1,0 +1,95 @@
+//! The one table of every URL. A line is a method, a path, the area that the policy decides by, and the handler;
+//! the paths of the services Patchbay replaces are kept. Built once per worker by `serve`.
+
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
+
+use super::session::policy::Area;
+use super::{gate, session, statics, system};
+use crate::error::AppError;
+
+/// One line of the table.
+pub struct Entry {
+    pub method: Method,
+    pub path: &'static str,
+    pub area: Area,
+    route: Route,
+}
+
+fn entry<F, Args>(method: Method, path: &'static str, area: Area, handler: F) -> Entry
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let route = web::method(method.clone()).to(handler);
+    // Hosts' events take the short way: nothing is wrapped around them.
+    let route = match area {
+        Area::Hosts => route,
+        _ => route
+            .wrap(from_fn(move |request, next| {
+                gate::pass(area, request, next)
+            }))
+            .wrap(Compress::default()),
+    };
+    Entry {
+        method,
+        path,
+        area,
+        route,
+    }
+}
+
+fn get<F, Args>(path: &'static str, area: Area, handler: F) -> Entry
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    entry(Method::GET, path, area, handler)
+}
+
+fn post<F, Args>(path: &'static str, area: Area, handler: F) -> Entry
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    entry(Method::POST, path, area, handler)
+}
+
+/// Every URL of Patchbay.
+pub fn table() -> Vec<Entry> {
+    vec![
+        // People come and go.
+        get("/", Area::Account, session::home),
+        get("/login", Area::Public, session::login::form),
+        post("/login", Area::Public, session::login::submit),
+        post("/logout", Area::Account, session::login::leave),
+        // How the installation is doing.
+        get("/health", Area::Open, system::health),
+    ]
+}
+
+/// Puts the table, the static files and the answer to everything else into an application.
+pub fn configure(config: &mut web::ServiceConfig, assets: &std::path::Path) {
+    let mut resources: Vec<(&'static str, Vec<Route>)> = Vec::new();
+    for entry in table() {
+        match resources.iter_mut().find(|(path, _)| *path == entry.path) {
+            Some((_, routes)) => routes.push(entry.route),
+            None => resources.push((entry.path, vec![entry.route])),
+        }
+    }
+    for (path, routes) in resources {
+        let resource = routes
+            .into_iter()
+            .fold(web::resource(path), |resource, route| resource.route(route));
+        config.service(resource);
+    }
+    config.service(statics::files(assets));
+    config.default_service(
+        web::to(|| async { Err::<&str, AppError>(AppError::NotFound) }).wrap(from_fn(
+            |request, next| gate::pass(Area::Public, request, next),
+        )),
+    );
+}

@@ -1,0 +1,61 @@
+//! Opens the listening addresses and runs the HTTP server until it is told to stop. Called by `startup` (and by
+//! tests with port 0); makes no decisions about requests.
+
+use std::net::{SocketAddr, TcpListener};
+
+use actix_web::dev::Server;
+use actix_web::{App as Application, HttpServer, web};
+use anyhow::Context as _;
+
+use super::routes;
+use crate::state::App;
+
+/// A server that has its addresses but was not polled yet.
+pub struct Listening {
+    pub server: Server,
+    /// The addresses really taken: port 0 resolved.
+    pub addresses: Vec<SocketAddr>,
+}
+
+/// Takes the addresses of the settings and prepares the server on them. Runs inside an actix system.
+pub fn listen(app: web::Data<App>) -> anyhow::Result<Listening> {
+    let settings = app.settings.clone();
+    let mut listeners = Vec::new();
+    for address in &settings.server.listen {
+        let listener = open(*address).with_context(|| {
+            format!("cannot listen on {address} (`server.listen`); another program may have it, or it is not an address of this machine")
+        })?;
+        listeners.push(listener);
+    }
+    let addresses = listeners
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect::<Result<Vec<_>, _>>()?;
+    let assets = app.pages.assets.clone();
+    let mut server = HttpServer::new(move || {
+        let assets = assets.clone();
+        Application::new()
+            .app_data(app.clone())
+            .configure(move |config| routes::configure(config, &assets))
+    })
+    .workers(settings.server.worker_count())
+    .max_connections(settings.server.max_connections)
+    .keep_alive(std::time::Duration::from_secs(75))
+    .client_request_timeout(std::time::Duration::from_secs(15))
+    .shutdown_timeout(settings.server.stop_timeout.as_secs())
+    // Signals are `startup`'s: both of them stop gracefully, and the house after the door.
+    .disable_signals();
+    for listener in listeners {
+        server = server.listen(listener)?;
+    }
+    Ok(Listening {
+        server: server.run(),
+        addresses,
+    })
+}
+
+fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}

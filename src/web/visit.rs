@@ -1,0 +1,135 @@
+//! Who asks, in which language, from where: what `web::gate` found out before a handler runs. Handlers of pages take
+//! a `Visit` and draw their page with it; none of them looks at cookies or headers.
+
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, dev::Payload, http::header};
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use super::locale::Lang;
+use super::session::policy::{Area, Role, allows};
+use crate::error::AppError;
+use crate::state::App;
+
+/// Somebody who is logged in.
+#[derive(Clone)]
+pub struct Viewer {
+    pub user: i64,
+    pub login: String,
+    /// Full name, the login where there is none.
+    pub name: String,
+    pub role: Role,
+    /// `None` for superadmins.
+    pub enterprise: Option<i64>,
+    /// The session's row.
+    pub session: i64,
+    /// What every form of this session must carry.
+    pub csrf: String,
+    /// Language chosen by the user, if any.
+    pub language: Option<Lang>,
+}
+
+/// Whose rows a query may touch; made only from a viewer, taken by every query for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    Enterprise(i64),
+}
+
+impl Scope {
+    /// Whether something of this enterprise exists for the viewer.
+    pub fn covers(self, enterprise: i64) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Enterprise(own) => own == enterprise,
+        }
+    }
+}
+
+impl Viewer {
+    /// Superadmins see every enterprise; anybody else the own one, and nothing when there is none.
+    pub fn scope(&self) -> Scope {
+        match (self.role, self.enterprise) {
+            (Role::Superadmin, _) => Scope::All,
+            (_, Some(enterprise)) => Scope::Enterprise(enterprise),
+            // Ids begin at 1: this matches no row.
+            (_, None) => Scope::Enterprise(0),
+        }
+    }
+}
+
+/// One request as the pages see it.
+#[derive(Clone)]
+pub struct Visit {
+    pub lang: Lang,
+    pub viewer: Option<Arc<Viewer>>,
+    /// The visitor's address, a trusted proxy's word taken into account.
+    pub address: String,
+    /// Path and query of this request, for links that come back to it.
+    pub here: String,
+    /// htmx asked for a piece of the page only.
+    pub piece: bool,
+}
+
+impl Visit {
+    /// The logged-in person. The gate lets nobody else into an area with sessions.
+    pub fn viewer(&self) -> Result<&Arc<Viewer>, AppError> {
+        self.viewer.as_ref().ok_or(AppError::Unauthenticated)
+    }
+
+    /// What every page's frame shows; a handler adds its own to it.
+    pub fn context(&self) -> tera::Context {
+        let mut context = tera::Context::new();
+        context.insert("lang", self.lang.as_str());
+        context.insert("here", &self.here);
+        context.insert("path", self.here.split('?').next().unwrap_or("/"));
+        context.insert("version", env!("CARGO_PKG_VERSION"));
+        if let Some(viewer) = &self.viewer {
+            let may = |area| allows(Some(viewer.role), area);
+            context.insert(
+                "viewer",
+                &serde_json::json!({
+                    "name": viewer.name, "login": viewer.login, "role": viewer.role, "csrf": viewer.csrf,
+                    "live": may(Area::Live), "calls": may(Area::Calls), "admin": may(Area::Admin), "system": may(Area::System),
+                }),
+            );
+        }
+        context
+    }
+
+    /// A whole page.
+    pub fn page(
+        &self,
+        app: &App,
+        template: &str,
+        context: &tera::Context,
+    ) -> Result<HttpResponse, AppError> {
+        Ok(html(app.pages.render(self.lang, template, context)?))
+    }
+}
+
+/// HTML that no cache keeps: pages show live and private things.
+pub fn html(body: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(body)
+}
+
+/// See other: the answer to a form that was taken.
+pub fn go(to: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, to))
+        .finish()
+}
+
+impl FromRequest for Visit {
+    type Error = AppError;
+    type Future = Ready<Result<Self, AppError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = request.extensions().get::<Visit>().cloned();
+        ready(found.ok_or_else(|| {
+            AppError::unknown(anyhow::anyhow!("{} is not behind the gate", request.path()))
+        }))
+    }
+}
