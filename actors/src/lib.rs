@@ -5,5 +5,6 @@
 
 pub mod cache;
 pub mod call;
+pub mod live;
 pub mod store;
 pub mod telegram;

@@ -335,6 +335,11 @@ impl Event {
         event
     }
 
+    /// When it arrived, as a time.
+    pub fn received_time(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.received).unwrap_or_default()
+    }
+
     /// When it happened, as a time.
     pub fn time(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.at).unwrap_or_default()

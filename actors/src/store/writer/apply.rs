@@ -43,7 +43,7 @@ fn one(
     if let Some(row) = &commit.call {
         call(conn, row)?;
     }
-    if let Some(change) = &commit.customer {
+    for change in &commit.customer {
         customer(conn, change)?;
     }
     let mut changed = Vec::new();

@@ -16,7 +16,8 @@ pub struct Commit {
     pub event: NewEvent,
     /// The call as it is now; `None` when its row need not change.
     pub call: Option<CallRow>,
-    pub customer: Option<CustomerChange>,
+    /// Two where a corrected number takes from one client and gives to another.
+    pub customer: Vec<CustomerChange>,
     /// New deliveries, and newer payloads of deliveries that nobody tried yet.
     pub deliveries: Vec<NewDelivery>,
     /// Kinds of deliveries of this event's call that are no longer to be sent (those still due): (integration, kind).
@@ -31,7 +32,7 @@ impl Commit {
         Commit {
             event,
             call: None,
-            customer: None,
+            customer: Vec::new(),
             deliveries: Vec::new(),
             withdraw: Vec::new(),
             merge: None,

@@ -1,0 +1,460 @@
+//! The parent of call actors: finds the call of an event, starts an actor for a new one, rebuilds an old one
+//! from the journal, brings together two that turn out to be one, closes the lost, retires the ended, and
+//! hears of every death. One registry per shard of enterprises, each on an arbiter of its own; it never
+//! waits for one call while another has an event.
+//!
+//! ```text
+//!   Take ─▶ known id? ── yes ─▶ its actor            ┌─▶ in the journal: rebuild, then its actor
+//!              │  two calls ─▶ merge, then survivor   │
+//!              └─ no ─▶ look into the journal ────────┴─▶ nowhere: a new call
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use actix::prelude::*;
+use chrono::Utc;
+
+use super::actor::{Apply, CallActor, Followed, GiveUp, HasOwnClient, Retire, Surrender};
+use super::aliases::Aliases;
+use super::intake::{Deps, Refused, Take, Taken};
+use super::rebuild;
+use super::record::{CallId, Phase};
+use super::state::CallState;
+use crate::store::finder::Found;
+use crate::store::{self, Commit, Committed, StoreError};
+
+/// An event that panics its call this often is set aside.
+const PANICS_ALLOWED: u8 = 2;
+
+/// See the module's head.
+pub struct Registry {
+    deps: Arc<Deps>,
+    aliases: Aliases,
+    calls: HashMap<CallId, Entry>,
+    /// Events that wait for a look into the journal, by the number of the look-up.
+    waiting: HashMap<u64, Vec<Box<Take>>>,
+    /// Which look-up an id waits for.
+    looked_for: HashMap<(i64, String), u64>,
+    next_look_up: u64,
+    /// How often an event broke its call, by the event's key.
+    broken: HashMap<[u8; 16], u8>,
+}
+
+struct Entry {
+    addr: Addr<CallActor>,
+    hashes: Vec<u64>,
+    /// Milliseconds since 1970 of the last event.
+    touched: i64,
+    ended: bool,
+}
+
+/// A child is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Exited {
+    pub call: CallId,
+    pub panicked: bool,
+}
+
+/// A child's call ended, or is live after all.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Stirred {
+    pub call: CallId,
+    pub ended: bool,
+}
+
+/// An event made its call's machine panic; the child is ending.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Broken {
+    pub call: CallId,
+    pub take: Box<Take>,
+}
+
+/// A call rebuilt at start-up.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Adopt(pub Vec<rebuild::Rebuilt>);
+
+impl Registry {
+    /// A registry without calls; start it on an arbiter of its own.
+    pub fn new(deps: Arc<Deps>) -> Registry {
+        Registry {
+            deps,
+            aliases: Aliases::default(),
+            calls: HashMap::new(),
+            waiting: HashMap::new(),
+            looked_for: HashMap::new(),
+            next_look_up: 0,
+            broken: HashMap::new(),
+        }
+    }
+
+    fn route(&mut self, take: Box<Take>, ctx: &mut Context<Self>) {
+        let found = self.aliases.find(take.enterprise.id, &take.event);
+        match found.as_slice() {
+            [] => self.look_up(take, ctx),
+            [call] => self.hand(*call, take, None),
+            [first, second, ..] => self.merge(*first, *second, take, ctx),
+        }
+    }
+
+    /// Hands an event to a call's actor; its ids lead there from now on.
+    fn hand(&mut self, call: CallId, take: Box<Take>, absorbed: Option<Box<Followed>>) {
+        let learned = self.aliases.learn(take.enterprise.id, &take.event, call);
+        match self.calls.get_mut(&call) {
+            Some(entry) => {
+                entry.hashes.extend(learned);
+                entry.touched = Utc::now().timestamp_millis();
+                entry.addr.do_send(Apply { take, absorbed });
+            }
+            None => {
+                self.aliases.forget(&learned);
+                take.answer(Err(Refused::Away("its call is being restarted".into())));
+            }
+        }
+    }
+
+    /// Asks the journal whose event this is; events with the same ids wait for the same answer.
+    fn look_up(&mut self, take: Box<Take>, ctx: &mut Context<Self>) {
+        let enterprise = take.enterprise.id;
+        let ids: Vec<String> = Aliases::ids(&take.event).map(str::to_owned).collect();
+        let under_way = ids
+            .iter()
+            .find_map(|id| self.looked_for.get(&(enterprise, id.clone())).copied());
+        if let Some(number) = under_way {
+            for id in ids {
+                self.looked_for.entry((enterprise, id)).or_insert(number);
+            }
+            self.waiting.entry(number).or_default().push(take);
+            return;
+        }
+        self.next_look_up += 1;
+        let number = self.next_look_up;
+        for id in &ids {
+            self.looked_for.insert((enterprise, id.clone()), number);
+        }
+        self.waiting.insert(number, vec![take]);
+        let deps = self.deps.clone();
+        let looking = async move {
+            match deps.store.find(enterprise, ids).await? {
+                None => Ok(None),
+                Some(Found { call, .. }) => rebuild::one(&deps, enterprise, call).await,
+            }
+        };
+        ctx.spawn(
+            looking
+                .into_actor(self)
+                .map(move |found, registry, ctx| registry.looked_up(number, found, ctx)),
+        );
+    }
+
+    fn looked_up(
+        &mut self,
+        number: u64,
+        found: Result<Option<rebuild::Rebuilt>, StoreError>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.looked_for.retain(|_, waits_for| *waits_for != number);
+        let takes = self.waiting.remove(&number).unwrap_or_default();
+        let rebuilt = match found {
+            Ok(rebuilt) => rebuilt,
+            Err(error) => {
+                log::warn!("an event's call could not be looked up: {error}");
+                for take in takes {
+                    take.answer(Err(Refused::Away(error.to_string())));
+                }
+                return;
+            }
+        };
+        if let Some(rebuilt) = rebuilt {
+            self.deps.counters.rebuilt.fetch_add(1, Relaxed);
+            self.adopt(rebuilt, ctx);
+        }
+        for take in takes {
+            // Each may have become known with the one before it.
+            if self
+                .aliases
+                .find(take.enterprise.id, &take.event)
+                .is_empty()
+            {
+                self.open(take, ctx);
+            } else {
+                self.route(take, ctx);
+            }
+        }
+    }
+
+    /// Starts a new call with its first event, or keeps an event of no call as such.
+    fn open(&mut self, take: Box<Take>, ctx: &mut Context<Self>) {
+        if !take.can_open() {
+            self.keep_apart(take, None, ctx);
+            return;
+        }
+        let id = store::new_call_id(take.event.received_time());
+        let mut state = CallState::new(id, take.enterprise.id, uuid::Uuid::new_v4());
+        state.recovered = take.source == "recovery";
+        let followed = Followed::new(state, take.enterprise.clone());
+        self.launch(followed, Vec::new(), false, ctx);
+        self.hand(id, take, None);
+    }
+
+    fn launch(
+        &mut self,
+        followed: Followed,
+        hashes: Vec<u64>,
+        ended: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        let id = followed.state.id;
+        let touched = followed.record.as_ref().map_or_else(Utc::now, |record| {
+            record.ended_at.unwrap_or(record.received_at)
+        });
+        let addr = CallActor::launch(followed, ctx.address(), self.deps.clone());
+        self.calls.insert(
+            id,
+            Entry {
+                addr,
+                hashes,
+                touched: touched.timestamp_millis(),
+                ended,
+            },
+        );
+        self.deps.counters.in_memory.fetch_add(1, Relaxed);
+    }
+
+    fn adopt(&mut self, rebuilt: rebuild::Rebuilt, ctx: &mut Context<Self>) {
+        let rebuild::Rebuilt {
+            followed,
+            events,
+            last_heard,
+        } = rebuilt;
+        let id = followed.state.id;
+        if self.calls.contains_key(&id) {
+            return;
+        }
+        let mut hashes = Vec::new();
+        for event in &events {
+            hashes.extend(self.aliases.learn(followed.state.enterprise, event, id));
+        }
+        let ended = followed
+            .record
+            .as_ref()
+            .is_some_and(|record| record.phase == Phase::Ended);
+        if let Some(record) = followed.record.as_ref().filter(|_| !ended) {
+            self.deps.board.publish(record.clone());
+        }
+        self.launch(followed, hashes, ended, ctx);
+        if let Some(entry) = self.calls.get_mut(&id) {
+            entry.touched = if ended {
+                Utc::now().timestamp_millis()
+            } else {
+                last_heard
+            };
+        }
+    }
+
+    /// Two calls turned out to be one, unless each has a client of its own: those stay two.
+    fn merge(&mut self, first: CallId, second: CallId, take: Box<Take>, ctx: &mut Context<Self>) {
+        let (Some(one), Some(other)) = (self.calls.get(&first), self.calls.get(&second)) else {
+            self.hand(first, take, None);
+            return;
+        };
+        let (one, other) = (one.addr.clone(), other.addr.clone());
+        let merging = async move {
+            let has_client = (
+                one.send(HasOwnClient).await.unwrap_or(false),
+                other.send(HasOwnClient).await.unwrap_or(false),
+            );
+            match has_client {
+                (true, true) => (first, None),
+                // The call with the client goes on; of two without, the older.
+                (true, false) => (
+                    first,
+                    Some((second, other.send(Surrender).await.ok().flatten())),
+                ),
+                (false, true) => (
+                    second,
+                    Some((first, one.send(Surrender).await.ok().flatten())),
+                ),
+                (false, false) if first < second => (
+                    first,
+                    Some((second, other.send(Surrender).await.ok().flatten())),
+                ),
+                (false, false) => (
+                    second,
+                    Some((first, one.send(Surrender).await.ok().flatten())),
+                ),
+            }
+        };
+        ctx.spawn(
+            merging
+                .into_actor(self)
+                .map(move |(survivor, absorbed), registry, _| match absorbed {
+                    Some((gone, Some(followed))) => {
+                        if let Some(entry) = registry.remove(gone) {
+                            registry.aliases.redirect(&entry.hashes, survivor);
+                            if let Some(survivor) = registry.calls.get_mut(&survivor) {
+                                survivor.hashes.extend(entry.hashes);
+                            }
+                        }
+                        registry.hand(survivor, take, Some(followed));
+                    }
+                    _ => registry.hand(survivor, take, None),
+                }),
+        );
+    }
+
+    fn remove(&mut self, call: CallId) -> Option<Entry> {
+        let entry = self.calls.remove(&call)?;
+        self.deps.counters.in_memory.fetch_sub(1, Relaxed);
+        Some(entry)
+    }
+
+    fn forget(&mut self, call: CallId) {
+        if let Some(entry) = self.remove(call) {
+            self.aliases.forget(&entry.hashes);
+        }
+    }
+
+    /// Writes an event to the journal without a call: it belongs to none, or it was set aside.
+    fn keep_apart(&self, take: Box<Take>, note: Option<String>, ctx: &mut Context<Self>) {
+        let mut row = take.row(None);
+        row.parked = note.is_some();
+        row.note = note.unwrap_or_default();
+        let store = self.deps.store.clone();
+        let keeping = async move {
+            let outcome = store.commit(Commit::of(row)).await;
+            take.answer(
+                outcome
+                    .map_err(Refused::from)
+                    .map(|committed| match committed {
+                        Committed::Stored { event, .. } => Taken {
+                            event,
+                            call: None,
+                            duplicate: false,
+                        },
+                        Committed::Duplicate => Taken {
+                            event: 0,
+                            call: None,
+                            duplicate: true,
+                        },
+                    }),
+            );
+        };
+        ctx.spawn(keeping.into_actor(self));
+    }
+
+    fn sweep(&mut self) {
+        let now = Utc::now().timestamp_millis();
+        let millis =
+            |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let (lost_after, retire_after) = (
+            millis(self.deps.times.lost_after),
+            millis(self.deps.times.retire_after),
+        );
+        let mut retired = Vec::new();
+        for (call, entry) in &mut self.calls {
+            let idle = now.saturating_sub(entry.touched);
+            if entry.ended && idle >= retire_after {
+                entry.addr.do_send(Retire);
+                retired.push(*call);
+            } else if !entry.ended && idle >= lost_after {
+                entry.touched = now;
+                entry.addr.do_send(GiveUp);
+                self.deps.counters.lost.fetch_add(1, Relaxed);
+            }
+        }
+        for call in retired {
+            self.forget(call);
+        }
+        if self.broken.len() > 10_000 {
+            self.broken.clear();
+        }
+    }
+}
+
+impl Actor for Registry {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.deps.times.sweep_every, |registry, _| registry.sweep());
+    }
+}
+
+impl Handler<Take> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, take: Take, ctx: &mut Self::Context) {
+        self.route(Box::new(take), ctx);
+    }
+}
+
+impl Handler<Adopt> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Adopt(calls): Adopt, ctx: &mut Self::Context) {
+        for rebuilt in calls {
+            self.adopt(rebuilt, ctx);
+        }
+    }
+}
+
+impl Handler<Stirred> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Stirred { call, ended }: Stirred, _: &mut Self::Context) {
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.ended = ended;
+        }
+    }
+}
+
+impl Handler<Exited> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Exited { call, panicked }: Exited, _: &mut Self::Context) {
+        if panicked {
+            self.deps.counters.panics.fetch_add(1, Relaxed);
+            log::error!(
+                "the actor of call {} died of a panic; it will be rebuilt from the journal",
+                call.0
+            );
+        }
+        // A call that was adopted anew under the same id in between has a mailbox that is open.
+        if self
+            .calls
+            .get(&call)
+            .is_some_and(|entry| !entry.addr.connected())
+        {
+            self.forget(call);
+        }
+    }
+}
+
+impl Handler<Broken> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Broken { call, take }: Broken, ctx: &mut Self::Context) {
+        self.deps.counters.panics.fetch_add(1, Relaxed);
+        self.forget(call);
+        let times = self.broken.entry(take.event.key).or_insert(0);
+        *times += 1;
+        if *times >= PANICS_ALLOWED {
+            self.broken.remove(&take.event.key);
+            self.deps.counters.parked.fetch_add(1, Relaxed);
+            log::error!(
+                "a {} event of call {} broke its call twice and is set aside",
+                take.event.kind.as_str(),
+                call.0
+            );
+            let note = format!("broke call {} twice; kept, not applied", call.0);
+            self.keep_apart(take, Some(note), ctx);
+        } else {
+            self.route(take, ctx);
+        }
+    }
+}
