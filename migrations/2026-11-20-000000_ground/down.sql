@@ -13,3 +13,6 @@ DROP TABLE sessions;
 DROP TABLE user_internal_phones;
 DROP TABLE users;
 DROP TABLE enterprises;
+-- postgres:
+DROP FUNCTION patchbay_tell_config;
+-- end

@@ -242,3 +242,27 @@ CREATE TABLE kept (
     name  TEXT PRIMARY KEY NOT NULL,
     value TEXT NOT NULL
 );
+
+-- A change of the configuration, even one made straight in the database, tells every process's cache.
+-- postgres:
+CREATE FUNCTION patchbay_tell_config() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    changed BIGINT;
+BEGIN
+    IF TG_TABLE_NAME = 'enterprises' THEN
+        IF TG_OP = 'DELETE' THEN changed := OLD.id; ELSE changed := NEW.id; END IF;
+    ELSE
+        IF TG_OP = 'DELETE' THEN changed := OLD.enterprise_id; ELSE changed := NEW.enterprise_id; END IF;
+    END IF;
+    PERFORM pg_notify('patchbay_config', changed::text);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER enterprises_tell AFTER INSERT OR UPDATE OR DELETE ON enterprises
+    FOR EACH ROW EXECUTE FUNCTION patchbay_tell_config();
+CREATE TRIGGER user_internal_phones_tell AFTER INSERT OR UPDATE OR DELETE ON user_internal_phones
+    FOR EACH ROW EXECUTE FUNCTION patchbay_tell_config();
+CREATE TRIGGER lines_tell AFTER INSERT OR UPDATE OR DELETE ON lines
+    FOR EACH ROW EXECUTE FUNCTION patchbay_tell_config();
+CREATE TRIGGER telegram_users_tell AFTER INSERT OR UPDATE OR DELETE ON telegram_users
+    FOR EACH ROW EXECUTE FUNCTION patchbay_tell_config();
+-- end

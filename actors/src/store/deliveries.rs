@@ -246,3 +246,161 @@ pub fn open(conn: &mut Conn) -> Result<Vec<(i64, String)>, StoreError> {
             .load(c)?
     }))
 }
+
+/// One delivery of the enterprise; `None` for a superadmin means any enterprise's.
+///
+/// # Errors
+/// The database's own.
+pub fn by_id(
+    conn: &mut Conn,
+    enterprise: Option<i64>,
+    id: i64,
+) -> Result<Option<Delivery>, StoreError> {
+    let row: Option<Row> =
+        on!(conn, c => deliveries::table.filter(deliveries::id.eq(id)).first(c).optional()?);
+    let found = row.map(Delivery::try_from).transpose()?;
+    Ok(found.filter(|delivery| enterprise.is_none_or(|wanted| delivery.enterprise == wanted)))
+}
+
+/// What is still to be done for one enterprise and integration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub enterprise: i64,
+    pub integration: String,
+    pub state: DeliveryState,
+    pub count: i64,
+    /// When the oldest of them was written.
+    pub oldest: DateTime<Utc>,
+}
+
+/// Open deliveries by enterprise, integration and state; of one enterprise or of all.
+///
+/// # Errors
+/// The database's own.
+pub fn backlog(conn: &mut Conn, enterprise: Option<i64>) -> Result<Vec<Backlog>, StoreError> {
+    type Sum = (i64, String, String, i64, Option<Time>);
+    let sums: Vec<Sum> = on!(conn, c => {
+        let open = diesel::dsl::sql::<Bool>("state IN ('due', 'leased')");
+        let groups = (deliveries::enterprise_id, deliveries::integration, deliveries::state);
+        let columns = (
+            deliveries::enterprise_id,
+            deliveries::integration,
+            deliveries::state,
+            diesel::dsl::count_star(),
+            diesel::dsl::min(deliveries::created_at),
+        );
+        match enterprise {
+            Some(enterprise) => deliveries::table
+                .filter(open)
+                .filter(deliveries::enterprise_id.eq(enterprise))
+                .group_by(groups)
+                .select(columns)
+                .load(c)?,
+            None => deliveries::table.filter(open).group_by(groups).select(columns).load(c)?,
+        }
+    });
+    let mut backlog = Vec::with_capacity(sums.len());
+    for (enterprise, integration, state, count, oldest) in sums {
+        let oldest = plain(oldest).unwrap_or_default();
+        backlog.push(Backlog {
+            enterprise,
+            integration,
+            state: DeliveryState::of(&state)?,
+            count,
+            oldest,
+        });
+    }
+    backlog.sort_by(|a, b| {
+        (a.enterprise, &a.integration, a.state.as_str()).cmp(&(
+            b.enterprise,
+            &b.integration,
+            b.state.as_str(),
+        ))
+    });
+    Ok(backlog)
+}
+
+/// The latest deliveries of one integration of the enterprise, for its card.
+///
+/// # Errors
+/// The database's own.
+pub fn recent(
+    conn: &mut Conn,
+    enterprise: i64,
+    integration: &str,
+    limit: i64,
+) -> Result<Vec<Delivery>, StoreError> {
+    let rows: Vec<Row> = on!(conn, c => {
+        deliveries::table
+            .filter(deliveries::enterprise_id.eq(enterprise))
+            .filter(deliveries::integration.eq(integration))
+            .order(deliveries::id.desc())
+            .limit(limit)
+            .load(c)?
+    });
+    understood(rows)
+}
+
+/// Which settled deliveries are to be sent again.
+#[derive(Clone, Debug, Default)]
+pub struct Resend {
+    /// Only this one.
+    pub delivery: Option<i64>,
+    /// Only of this integration; empty for all.
+    pub integration: String,
+    pub from: Option<DateTime<Utc>>,
+    /// Not included.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// Makes failed and missed deliveries of the enterprise due again, from their first try and without an end of use.
+/// Gives how many.
+///
+/// # Errors
+/// The database's own.
+pub fn resend(
+    conn: &mut Conn,
+    enterprise: i64,
+    which: &Resend,
+    now: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    Ok(on!(conn, c => {
+        let mut wanted = deliveries::table
+            .filter(deliveries::enterprise_id.eq(enterprise))
+            .filter(deliveries::state.eq_any(["failed", "missed"]))
+            .select(deliveries::id)
+            .into_boxed();
+        if let Some(delivery) = which.delivery {
+            wanted = wanted.filter(deliveries::id.eq(delivery));
+        }
+        if !which.integration.is_empty() {
+            wanted = wanted.filter(deliveries::integration.eq(&which.integration));
+        }
+        if let Some(from) = which.from {
+            wanted = wanted.filter(deliveries::created_at.ge(Time::from(from)));
+        }
+        if let Some(to) = which.to {
+            wanted = wanted.filter(deliveries::created_at.lt(Time::from(to)));
+        }
+        let wanted: Vec<i64> = wanted.load(c)?;
+        let mut changed = 0;
+        // A statement of SQLite holds 32,766 values.
+        for part in wanted.chunks(10_000) {
+            changed += diesel::update(
+                deliveries::table
+                    .filter(deliveries::id.eq_any(part))
+                    .filter(deliveries::state.eq_any(["failed", "missed"])),
+            )
+            .set((
+                deliveries::state.eq("due"),
+                deliveries::attempts.eq(0),
+                deliveries::not_before.eq(Time::from(now)),
+                deliveries::expires_at.eq(None::<Time>),
+                deliveries::finished_at.eq(None::<Time>),
+                deliveries::outcome.eq(""),
+            ))
+            .execute(c)?;
+        }
+        changed
+    }))
+}

@@ -84,12 +84,12 @@ struct Row {
     token: String,
     _token_hash: String,
     active: bool,
-    _host_address: String,
-    _ssh_port: i32,
-    _ssh_user: String,
-    _host_key: String,
-    _originate_context: String,
-    _redirect_context: String,
+    host_address: String,
+    ssh_port: i32,
+    ssh_user: String,
+    host_key: String,
+    originate_context: String,
+    redirect_context: String,
     secret: String,
     bot_token: String,
     country: String,
@@ -330,6 +330,110 @@ fn integrations_of(vault: &Vault, sealed: &str) -> Result<Value, StoreError> {
             e.column()
         ))
     })
+}
+
+/// Everything that is set of one enterprise, as an administrator sees and changes it; `None` when there is none.
+///
+/// # Errors
+/// `Sealed` when a secret cannot be opened, `Damaged` when a document is none.
+pub fn details(
+    conn: &mut Conn,
+    vault: &Vault,
+    enterprise: i64,
+) -> Result<Option<NewEnterprise>, StoreError> {
+    let row: Option<Row> = on!(conn, c => enterprises::table.filter(enterprises::id.eq(enterprise)).first(c).optional()?);
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(NewEnterprise {
+        token: SecretString::from(vault.open(&row.token)?),
+        secret: opened(vault, &row.secret)?,
+        bot_token: opened(vault, &row.bot_token)?,
+        integrations: integrations_of(vault, &row.integrations_config)?,
+        settings: serde_json::from_str(&row.settings)?,
+        number: row.number,
+        name: row.name,
+        active: row.active,
+        host_address: row.host_address,
+        ssh_port: row.ssh_port,
+        ssh_user: row.ssh_user,
+        host_key: row.host_key,
+        originate_context: row.originate_context,
+        redirect_context: row.redirect_context,
+        country: row.country,
+        time_zone: row.time_zone,
+        language: row.language,
+        debug_log: row.debug_log,
+    }))
+}
+
+/// Writes everything that is set of an enterprise but its integrations document, which has a function of its own. For
+/// one field: `details`, change it, `update`, in one `Store::write`.
+///
+/// # Errors
+/// `NotFound`; `Taken` when the number or the token is another's.
+pub fn update(
+    conn: &mut Conn,
+    vault: &Vault,
+    enterprise: i64,
+    new: &NewEnterprise,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    use enterprises::dsl as e;
+    let changed = on!(conn, c => {
+        diesel::update(enterprises::table.filter(e::id.eq(enterprise)))
+            .set((
+                (
+                    e::number.eq(&new.number),
+                    e::name.eq(&new.name),
+                    e::token.eq(vault.seal(new.token.expose_secret())),
+                    e::token_hash.eq(vault.fingerprint(new.token.expose_secret())),
+                    e::active.eq(new.active),
+                    e::host_address.eq(&new.host_address),
+                    e::ssh_port.eq(new.ssh_port),
+                    e::ssh_user.eq(&new.ssh_user),
+                    e::host_key.eq(&new.host_key),
+                    e::originate_context.eq(&new.originate_context),
+                ),
+                (
+                    e::redirect_context.eq(&new.redirect_context),
+                    e::secret.eq(sealed(vault, new.secret.as_ref())),
+                    e::bot_token.eq(sealed(vault, new.bot_token.as_ref())),
+                    e::country.eq(&new.country),
+                    e::time_zone.eq(&new.time_zone),
+                    e::language.eq(&new.language),
+                    e::settings.eq(new.settings.to_string()),
+                    e::debug_log.eq(new.debug_log),
+                    e::updated_at.eq(Time::from(now)),
+                ),
+            ))
+            .execute(c)?
+    });
+    if changed == 0 {
+        Err(StoreError::NotFound)
+    } else {
+        Ok(())
+    }
+}
+
+/// (id, number, name, active) of every enterprise, by number: what lists and selects need, nothing sealed.
+///
+/// # Errors
+/// The database's own.
+pub fn list(conn: &mut Conn) -> Result<Vec<(i64, String, String, bool)>, StoreError> {
+    use enterprises::dsl as e;
+    Ok(on!(conn, c => {
+        enterprises::table.select((e::id, e::number, e::name, e::active)).order(e::number).load(c)?
+    }))
+}
+
+/// Removes a line of the enterprise.
+///
+/// # Errors
+/// The database's own.
+pub fn remove_line(conn: &mut Conn, enterprise: i64, line: &str) -> Result<(), StoreError> {
+    on!(conn, c => {
+        diesel::delete(lines::table.filter(lines::enterprise_id.eq(enterprise)).filter(lines::line.eq(line))).execute(c)?
+    });
+    Ok(())
 }
 
 /// The whole integrations document of one enterprise, secrets in the clear; an empty object when there is none.

@@ -84,3 +84,140 @@ pub fn add(conn: &mut Conn, log: &NewLog) -> Result<i64, StoreError> {
         diesel::insert_into(integration_logs::table).values(Insert::from(log)).returning(integration_logs::id).get_result(c)?
     }))
 }
+
+/// A row as the table has it.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, serde::Serialize)]
+pub struct Log {
+    pub id: i64,
+    #[serde(skip)]
+    pub enterprise: i64,
+    pub enterprise_number: String,
+    #[serde(rename = "integration_type")]
+    pub integration: String,
+    pub event_type: String,
+    #[serde(rename = "delivery_id")]
+    pub delivery: Option<i64>,
+    #[serde(rename = "call_unique_id")]
+    pub unique_id: String,
+    #[serde(rename = "phone_number")]
+    pub phone: String,
+    #[serde(rename = "internal_extension")]
+    pub extension: String,
+    #[serde(rename = "request_data")]
+    pub request: String,
+    #[serde(rename = "response_data")]
+    pub response: String,
+    pub status: String,
+    #[serde(rename = "error_message")]
+    pub error: String,
+    #[serde(rename = "response_time_ms")]
+    pub milliseconds: i32,
+    #[diesel(deserialize_as = Time)]
+    pub created_at: DateTime<Utc>,
+    #[diesel(deserialize_as = Time)]
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Which rows a person asks for. Empty fields ask for all.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// `None`: of every enterprise, for superadmins only.
+    pub enterprise: Option<i64>,
+    pub integration: String,
+    /// "success", "error" or "pending".
+    pub status: String,
+    /// A call's unique id.
+    pub call: String,
+    pub delivery: Option<i64>,
+    pub from: Option<DateTime<Utc>>,
+    /// Not included.
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// A page of rows, latest first; `page` counts from 0.
+///
+/// # Errors
+/// The database's own.
+pub fn page(
+    conn: &mut Conn,
+    filter: &Filter,
+    page: i64,
+    size: i64,
+) -> Result<Vec<Log>, StoreError> {
+    use integration_logs::dsl as l;
+    Ok(on!(conn, c => {
+        let mut query = l::integration_logs.order(l::id.desc()).limit(size).offset(page.max(0) * size).into_boxed();
+        if let Some(enterprise) = filter.enterprise {
+            query = query.filter(l::enterprise_id.eq(enterprise));
+        }
+        if !filter.integration.is_empty() {
+            query = query.filter(l::integration_type.eq(&filter.integration));
+        }
+        if !filter.status.is_empty() {
+            query = query.filter(l::status.eq(&filter.status));
+        }
+        if !filter.call.is_empty() {
+            query = query.filter(l::call_unique_id.eq(&filter.call));
+        }
+        if let Some(delivery) = filter.delivery {
+            query = query.filter(l::delivery_id.eq(delivery));
+        }
+        if let Some(from) = filter.from {
+            query = query.filter(l::created_at.ge(Time::from(from)));
+        }
+        if let Some(to) = filter.to {
+            query = query.filter(l::created_at.lt(Time::from(to)));
+        }
+        query.load(c)?
+    }))
+}
+
+/// Rows of many deliveries in the order of writing: the attempts that a call's page shows.
+///
+/// # Errors
+/// The database's own.
+pub fn of_deliveries(
+    conn: &mut Conn,
+    enterprise: i64,
+    deliveries: &[i64],
+) -> Result<Vec<Log>, StoreError> {
+    use integration_logs::dsl as l;
+    Ok(on!(conn, c => {
+        l::integration_logs
+            .filter(l::delivery_id.eq_any(deliveries))
+            .filter(l::enterprise_id.eq(enterprise))
+            .order(l::id)
+            .load(c)?
+    }))
+}
+
+/// How often each integration of the enterprise succeeded and failed since a time: (integration, status, rows).
+///
+/// # Errors
+/// The database's own.
+pub fn counts(
+    conn: &mut Conn,
+    enterprise: Option<i64>,
+    since: DateTime<Utc>,
+) -> Result<Vec<(String, String, i64)>, StoreError> {
+    use integration_logs::dsl as l;
+    let mut counts: Vec<(String, String, i64)> = on!(conn, c => {
+        let since = l::created_at.ge(Time::from(since));
+        let columns = (l::integration_type, l::status, diesel::dsl::count_star());
+        match enterprise {
+            Some(enterprise) => l::integration_logs
+                .filter(since)
+                .filter(l::enterprise_id.eq(enterprise))
+                .group_by((l::integration_type, l::status))
+                .select(columns)
+                .load(c)?,
+            None => l::integration_logs
+                .filter(since)
+                .group_by((l::integration_type, l::status))
+                .select(columns)
+                .load(c)?,
+        }
+    });
+    counts.sort();
+    Ok(counts)
+}

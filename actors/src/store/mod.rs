@@ -7,23 +7,25 @@
 //!   read ───────────────────► readers (a few threads, r2d2 pool)                     ──►   "
 //! ```
 
-// pub mod audit;
+pub mod audit;
 pub mod calls;
 pub(crate) mod checkpoint;
 pub mod conn;
-// pub mod customers;
+pub mod customers;
 pub mod deliveries;
 pub mod enterprises;
 pub mod error;
 pub mod finder;
 pub mod journal;
+pub mod listen;
 pub mod logs;
 pub mod migrations;
 pub(crate) mod readers;
-// pub mod refusals;
+pub mod refusals;
+pub mod retention;
 pub(crate) mod schema;
 pub mod sessions;
-// pub mod telegram;
+pub mod telegram;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time;
