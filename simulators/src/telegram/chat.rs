@@ -225,14 +225,16 @@ impl Chat {
         id
     }
 
-    pub fn view(&self) -> ChatView {
+    /// A copy with the newest `most` messages.
+    pub fn view(&self, most: usize) -> ChatView {
+        let skipped = self.messages.iter().len().saturating_sub(most);
         ChatView {
             id: self.id,
             title: self.title.clone(),
             kind: self.kind,
             failure: self.failure.as_ref().map(|(failure, _)| failure.clone()),
             message_count: self.messages.total(),
-            messages: self.messages.iter().cloned().collect(),
+            messages: self.messages.iter().skip(skipped).cloned().collect(),
         }
     }
 

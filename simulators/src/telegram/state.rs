@@ -186,12 +186,21 @@ impl Bot {
 
     /// A copy of a chat.
     pub fn chat(&self, id: i64) -> Option<ChatView> {
-        self.desk().chats.get(&id).map(Chat::view)
+        self.desk().chats.get(&id).map(|chat| chat.view(usize::MAX))
     }
 
     /// Copies of all chats.
     pub fn chats(&self) -> Vec<ChatView> {
-        self.desk().chats.values().map(Chat::view).collect()
+        self.chats_shown(usize::MAX)
+    }
+
+    /// The same with the newest `most` messages of each.
+    pub(crate) fn chats_shown(&self, most: usize) -> Vec<ChatView> {
+        self.desk()
+            .chats
+            .values()
+            .map(|chat| chat.view(most))
+            .collect()
     }
 
     /// The messages of a chat, oldest first; none when there is no such chat.
