@@ -8,7 +8,7 @@ use serde_json::json;
 use super::account::{Account, User};
 use super::book::{Call, Card};
 use super::state::State;
-use crate::clock::{clock_time, date_time};
+use crate::clock::{clock_time, date_time, now_ms};
 use crate::page::{escape, frame, initials, tint};
 
 /// How many managers, cards of each and calls a page shows.
@@ -219,10 +219,10 @@ fn card(account: &str, card: &Card, dialable: bool) -> String {
     } else {
         "Входящий звонок"
     };
-    let state = if card.closed.is_some() {
-        "closed"
-    } else {
-        "open"
+    let state = match card.closed {
+        Some(_) => "closed",
+        None if now_ms() - card.opened < 1500 => "open new",
+        None => "open",
     };
     let clock = match card.closed {
         Some(_) => format!("<span class=\"clock\">{}</span>", clock_time(card.opened)),

@@ -212,8 +212,9 @@ fn line(bot: &Bot, chat: &ChatView, message: &Message) -> String {
     }
     if message.edits() > 0 {
         html.push_str(&past(chat.id, message));
+    } else {
+        html.push_str(&clock_time(message.sent()));
     }
-    html.push_str(&clock_time(message.sent()));
     html.push_str("</div></div>");
     html.push_str(&now.markup.as_ref().map(keys).unwrap_or_default());
     html.push_str("</div>");
@@ -245,10 +246,11 @@ fn past(chat: i64, message: &Message) -> String {
         String::new()
     };
     format!(
-        "<details class=\"history\" id=\"h{chat}_{}\"><summary title=\"{}\">изменено{times}</summary>\
+        "<details class=\"history\" id=\"h{chat}_{}\"><summary title=\"{}\">изменено{times} {}</summary>\
          <ul class=\"past\">{}<li><time>{changed}</time>текст выше</li></ul></details> ",
         message.id,
         escape(&plain.join("\n")),
+        clock_time(message.sent()),
         earlier.iter().map(item).collect::<String>(),
     )
 }
