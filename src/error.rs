@@ -10,6 +10,7 @@
 //! 5. What belongs to another enterprise does not exist: `NotFound`, never `Forbidden`.
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
+use actors::store::StoreError;
 use serde_json::json;
 
 /// What a handler may answer instead of its result.
@@ -104,6 +105,20 @@ impl ResponseError for AppError {
     }
 }
 
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => AppError::NotFound,
+            StoreError::Taken(_) => AppError::Conflict("there is one of this name already".into()),
+            StoreError::Away(_) | StoreError::Full | StoreError::Panicked => {
+                log::warn!("a request could not be served: {error}");
+                AppError::Busy { message: "the database does not answer".into(), retry_after: 2 }
+            }
+            other => AppError::Unknown(other.into()),
+        }
+    }
+}
+
 impl From<tera::Error> for AppError {
     fn from(error: tera::Error) -> Self {
         AppError::Unknown(error.into())
@@ -145,6 +160,11 @@ mod tests {
                 503,
             ),
             (AppError::Unknown(anyhow::anyhow!("password hunter2")), 500),
+            (StoreError::NotFound.into(), 404),
+            (StoreError::Taken("users.login".into()).into(), 409),
+            (StoreError::Full.into(), 503),
+            (StoreError::Away("x".into()).into(), 503),
+            (StoreError::Refused("x".into()).into(), 500),
         ];
         for (error, status) in table {
             assert_eq!(error.status_code().as_u16(), status, "{error}");

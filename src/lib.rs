@@ -8,4 +8,5 @@ pub mod error;
 pub mod logging;
 pub mod startup;
 pub mod state;
+pub mod vault_key;
 pub mod web;

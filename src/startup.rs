@@ -3,29 +3,65 @@
 use std::sync::Arc;
 
 use actix_web::web;
+use actors::cache::{Cache, Source, SourceError, Times, Which};
+use actors::store::enterprises::{self, Key};
+use actors::store::users::{self, NewUser};
+use actors::store::{Options, Store};
 use anyhow::Context as _;
+use chrono::Utc;
+use futures_util::future::{BoxFuture, FutureExt};
 
 use crate::config::{Loaded, Settings};
 use crate::state::App;
 use crate::web::render::{Pages, find_assets};
 use crate::web::serve::{Listening, listen};
+use crate::web::session::password;
 use crate::web::session::throttle::Throttle;
 
 /// Runs the server until SIGTERM or SIGINT.
 pub fn serve(loaded: Loaded) -> anyhow::Result<()> {
-    actix_web::rt::System::new().block_on(run(Arc::new(loaded.settings)))
+    let settings = Arc::new(loaded.settings);
+    // Before actix: opening runs migrations and blocks.
+    let store = open_store(&settings)?;
+    actix_web::rt::System::new().block_on(run(settings, store))
 }
 
-async fn run(settings: Arc<Settings>) -> anyhow::Result<()> {
-    let (stop, stopping) = tokio::sync::watch::channel(false);
+/// Opens the database of the settings and brings it to this version's form.
+pub fn open_store(settings: &Settings) -> anyhow::Result<Store> {
+    let vault = crate::vault_key::open(settings)?;
+    let options = Options {
+        readers: settings.database.pool,
+        queue: settings.events.queue,
+        lease: settings.deliveries.lease.0,
+        ..Options::default()
+    };
+    Store::open(&settings.database.url, vault, options).context("`database.url`")
+}
+
+/// The state of a server on this store. Runs inside an actix system.
+pub async fn build(
+    settings: Arc<Settings>,
+    store: Store,
+    stopping: tokio::sync::watch::Receiver<bool>,
+) -> anyhow::Result<App> {
     let pages = Pages::load(&find_assets(&settings.server.assets)?)?;
     let throttle = Throttle::new(&settings.session);
-    let app = web::Data::new(App {
-        settings,
-        pages,
-        throttle,
-        stopping,
-    });
+    let times = Times {
+        lifetime_seconds: settings.cache.lifetime.as_secs(),
+        refresh_seconds: settings.cache.refresh.as_secs(),
+        refresh_jitter_seconds: settings.cache.jitter.as_secs(),
+        sweep_seconds: settings.cache.sweep.as_secs(),
+        ..Times::default()
+    };
+    let cache = Cache::start(FromStore(store.clone()), times, &actix_rt::Arbiter::current());
+    cache.refresh().await.context("the enterprises cannot be read")?;
+    Ok(App { settings, store, cache, pages, throttle, stopping })
+}
+
+async fn run(settings: Arc<Settings>, store: Store) -> anyhow::Result<()> {
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    greet_first_start(&store).await?;
+    let app = web::Data::new(build(settings, store, stopping).await?);
     let Listening { server, addresses } = listen(app.clone())?;
     for address in &addresses {
         log::info!("listening on http://{address}");
@@ -40,6 +76,71 @@ async fn run(settings: Arc<Settings>) -> anyhow::Result<()> {
     running.await.context("the server's task ended badly")??;
     log::info!("stopped");
     Ok(())
+}
+
+/// With nobody in the database: makes the superadmin `admin` and tells the password once, on the terminal and not in
+/// the log. `PATCHBAY_SUPERADMIN_PASSWORD` gives one instead.
+async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
+    if store.read(users::count).await? > 0 {
+        return Ok(());
+    }
+    let given = std::env::var("PATCHBAY_SUPERADMIN_PASSWORD").ok().filter(|given| !given.is_empty());
+    if let Some(given) = &given {
+        anyhow::ensure!(
+            given.chars().count() >= password::SHORTEST,
+            "PATCHBAY_SUPERADMIN_PASSWORD is shorter than {} characters",
+            password::SHORTEST
+        );
+    }
+    let told = given.is_none();
+    let word = given.unwrap_or_else(password::invent);
+    let new = NewUser {
+        enterprise: None,
+        login: "admin".into(),
+        full_name: String::new(),
+        role: "superadmin".into(),
+        password_hash: password::hash(&word)?,
+        language: String::new(),
+    };
+    store.write(move |conn| users::add(conn, &new, Utc::now())).await?;
+    log::info!("first start: made the superadmin \"admin\"");
+    if told {
+        println!("\n  Log in as:  admin\n  Password:   {word}\n  It is shown this once.\n");
+    }
+    Ok(())
+}
+
+/// The cache's way to the enterprises.
+struct FromStore(Store);
+
+impl Source for FromStore {
+    fn load(&self, which: Which) -> BoxFuture<'static, Result<Vec<actors::cache::Enterprise>, SourceError>> {
+        let store = self.0.clone();
+        async move {
+            let vault = store.vault().clone();
+            let keys: Vec<Key> = match which {
+                Which::All => {
+                    let all = store.read(move |conn| enterprises::load_all(conn, &vault)).await;
+                    return all.map_err(|error| SourceError(error.to_string()));
+                }
+                Which::Ids(ids) => ids.into_iter().map(Key::Id).collect(),
+                Which::Numbers(numbers) => numbers.into_iter().map(Key::Number).collect(),
+                Which::Names(names) => names.into_iter().map(Key::Name).collect(),
+                Which::Tokens(tokens) => tokens.into_iter().map(Key::Token).collect(),
+            };
+            let found = store
+                .read(move |conn| {
+                    let mut found = Vec::new();
+                    for key in &keys {
+                        found.extend(enterprises::load(conn, &vault, key)?);
+                    }
+                    Ok(found)
+                })
+                .await;
+            found.map_err(|error| SourceError(error.to_string()))
+        }
+        .boxed()
+    }
 }
 
 /// The first of the two signals that ask a program to stop.

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use actors::cache::Cache;
+use actors::store::Store;
+
 use crate::config::Settings;
 use crate::web::render::Pages;
 use crate::web::session::throttle::Throttle;
@@ -9,6 +12,9 @@ use crate::web::session::throttle::Throttle;
 /// The application's state.
 pub struct App {
     pub settings: Arc<Settings>,
+    pub store: Store,
+    /// Every enterprise's configuration: names, zones, people of extensions.
+    pub cache: Cache,
     pub pages: Pages,
     pub throttle: Throttle,
     /// Turns true once when the server stops, so that endless answers (the live stream) end.

@@ -1,19 +1,143 @@
-//! `patchbay user add`: people who log in.
+//! `patchbay user add`: people who log in, for the first ones and for scripts; later ones are made on the pages.
+
+use std::io::{BufRead, IsTerminal};
+
+use actors::store::enterprises::{self, Key};
+use actors::store::users::{self, NewUser};
+use actors::store::{Store, StoreError};
+use anyhow::Context as _;
+use chrono::Utc;
 
 use crate::config::Loaded;
+use crate::web::session::password;
+use crate::web::session::policy::Role;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Add a person; the password is asked for, or invented and told once.
+    /// Add a person. The password is read from standard input where that is not a terminal, else one is invented and
+    /// told once.
     Add(Add),
+    /// Give a person a new password, and end the person's sessions.
+    Password(Password),
 }
 
 #[derive(clap::Args)]
 pub struct Add {
     /// Name to log in with.
     pub login: String,
+    /// superadmin, admin, supervisor or operator.
+    #[arg(long, default_value = "operator")]
+    pub role: String,
+    /// The enterprise's number; everybody but superadmins belongs to one.
+    #[arg(long)]
+    pub enterprise: Option<String>,
+    /// Full name.
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// Language of the pages: ru or en; empty leaves it to the browser.
+    #[arg(long, default_value = "")]
+    pub language: String,
+    /// Extensions that are this person's, comma-separated.
+    #[arg(long, value_delimiter = ',')]
+    pub extensions: Vec<String>,
 }
 
-pub fn run(_command: Command, _loaded: Loaded) -> anyhow::Result<()> {
-    anyhow::bail!("`patchbay user` is not in this build")
+#[derive(clap::Args)]
+pub struct Password {
+    /// Name to log in with.
+    pub login: String,
+}
+
+pub fn run(command: Command, loaded: Loaded) -> anyhow::Result<()> {
+    let store = crate::startup::open_store(&loaded.settings)?;
+    actix_web::rt::System::new().block_on(async move {
+        match command {
+            Command::Add(add) => add_user(&store, add).await,
+            Command::Password(Password { login }) => renew(&store, login).await,
+        }
+    })
+}
+
+async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
+    let role = Role::parse(&add.role)
+        .with_context(|| format!("{} is no role; there are superadmin, admin, supervisor and operator", add.role))?;
+    anyhow::ensure!(
+        (role == Role::Superadmin) == add.enterprise.is_none(),
+        "a superadmin belongs to no enterprise, everybody else to one: name it with --enterprise NUMBER"
+    );
+    anyhow::ensure!(["", "ru", "en"].contains(&add.language.as_str()), "--language is ru or en");
+    let (word, told) = read_password()?;
+    let new = NewUser {
+        enterprise: None,
+        login: add.login.trim().to_owned(),
+        full_name: add.name,
+        role: role.as_str().into(),
+        password_hash: password::hash(&word)?,
+        language: add.language,
+    };
+    let login = new.login.clone();
+    let vault = store.vault().clone();
+    let made = store
+        .write(move |conn| {
+            let enterprise = match add.enterprise {
+                Some(number) => {
+                    let found = enterprises::load(conn, &vault, &Key::Number(number))?;
+                    Some(found.ok_or(StoreError::NotFound)?.id)
+                }
+                None => None,
+            };
+            let user = users::add(conn, &NewUser { enterprise, ..new.clone() }, Utc::now())?;
+            for extension in add.extensions.iter().filter(|extension| !extension.is_empty()) {
+                if let Some(enterprise) = enterprise {
+                    users::assign_extension(conn, enterprise, extension, Some(user), &new.full_name)?;
+                }
+            }
+            Ok(())
+        })
+        .await;
+    match made {
+        Ok(()) => {}
+        Err(StoreError::NotFound) => anyhow::bail!("there is no enterprise of that number; see `patchbay enterprise list`"),
+        Err(StoreError::Taken(_)) => anyhow::bail!("somebody is called {login} already"),
+        Err(other) => return Err(other.into()),
+    }
+    println!("added {login} ({})", role.as_str());
+    if told {
+        println!("password: {word}   (shown this once)");
+    }
+    Ok(())
+}
+
+async fn renew(store: &Store, login: String) -> anyhow::Result<()> {
+    let (word, told) = read_password()?;
+    let hash = password::hash(&word)?;
+    let name = login.clone();
+    store
+        .write(move |conn| {
+            let user = users::by_login(conn, &name)?.ok_or(StoreError::NotFound)?;
+            users::set_password(conn, user.id, &hash, Utc::now())?;
+            actors::store::sessions::delete_all(conn, user.id)
+        })
+        .await
+        .with_context(|| format!("{login} has no new password"))?;
+    println!("{login} has a new password and is logged out everywhere");
+    if told {
+        println!("password: {word}   (shown this once)");
+    }
+    Ok(())
+}
+
+/// The password, and whether it was invented and must be told.
+fn read_password() -> anyhow::Result<(String, bool)> {
+    let input = std::io::stdin();
+    let mut line = String::new();
+    if !input.is_terminal() {
+        input.lock().read_line(&mut line)?;
+    }
+    let given = line.trim_end_matches(['\r', '\n']).to_owned();
+    if given.is_empty() {
+        return Ok((password::invent(), true));
+    }
+    anyhow::ensure!(given.chars().count() >= password::SHORTEST, "a password has at least {} characters", password::SHORTEST);
+    Ok((given, false))
 }

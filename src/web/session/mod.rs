@@ -7,20 +7,45 @@ pub mod policy;
 pub mod throttle;
 
 use actix_web::{HttpResponse, web};
+use actors::store::sessions;
+use chrono::Utc;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
+use super::locale::Lang;
 use super::visit::{Viewer, Visit, go};
 use crate::error::AppError;
 use crate::state::App;
-use policy::{Area, allows};
+use policy::{Area, Role, allows};
 
 /// The session cookie's name.
 pub const COOKIE: &str = "patchbay";
 
 /// The person a cookie's token stands for, if its session is there and not expired.
-pub async fn find(_app: &App, _token: &str) -> Result<Option<Viewer>, AppError> {
-    Ok(None)
+pub async fn find(app: &App, token: &str) -> Result<Option<Viewer>, AppError> {
+    let hash = app.store.vault().fingerprint(token);
+    let now = Utc::now();
+    let found = app.store.read(move |conn| sessions::find(conn, &hash, now)).await?;
+    let Some((session, user)) = found else { return Ok(None) };
+    let Some(role) = Role::parse(&user.role) else {
+        log::error!("user {} has the unknown role {}; not let in", user.login, user.role);
+        return Ok(None);
+    };
+    if now - session.last_seen_at > chrono::Duration::minutes(1) {
+        let (store, id) = (app.store.clone(), session.id);
+        // Nobody waits for this note.
+        actix_web::rt::spawn(async move { store.write(move |conn| sessions::touch(conn, id, now)).await });
+    }
+    Ok(Some(Viewer {
+        user: user.id,
+        name: if user.full_name.is_empty() { user.login.clone() } else { user.full_name },
+        login: user.login,
+        role,
+        enterprise: user.enterprise,
+        session: session.id,
+        csrf: session.csrf,
+        language: Lang::parse(&user.language),
+    }))
 }
 
 /// `GET /`: to the page that this role looks at first.
@@ -31,14 +56,6 @@ pub async fn home(visit: Visit) -> Result<HttpResponse, AppError> {
     } else {
         "/calls"
     }))
-}
-
-/// What `sessions.token_hash` holds for a token.
-pub fn token_hash(token: &str) -> String {
-    Sha256::digest(token.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// A token of 256 bits from the system's generator, safe in a cookie and in a form.
