@@ -112,7 +112,10 @@ impl From<StoreError> for AppError {
             StoreError::Taken(_) => AppError::Conflict("there is one of this name already".into()),
             StoreError::Away(_) | StoreError::Full | StoreError::Panicked => {
                 log::warn!("a request could not be served: {error}");
-                AppError::Busy { message: "the database does not answer".into(), retry_after: 2 }
+                AppError::Busy {
+                    message: "the database does not answer".into(),
+                    retry_after: 2,
+                }
             }
             other => AppError::Unknown(other.into()),
         }

@@ -16,6 +16,7 @@ use crate::state::App;
 use crate::web::render::{Pages, find_assets};
 use crate::web::serve::{Listening, listen};
 use crate::web::session::password;
+use crate::web::session::policy::Role;
 use crate::web::session::throttle::Throttle;
 
 /// Runs the server until SIGTERM or SIGINT.
@@ -53,9 +54,23 @@ pub async fn build(
         sweep_seconds: settings.cache.sweep.as_secs(),
         ..Times::default()
     };
-    let cache = Cache::start(FromStore(store.clone()), times, &actix_rt::Arbiter::current());
-    cache.refresh().await.context("the enterprises cannot be read")?;
-    Ok(App { settings, store, cache, pages, throttle, stopping })
+    let cache = Cache::start(
+        FromStore(store.clone()),
+        times,
+        &actix_rt::Arbiter::current(),
+    );
+    cache
+        .refresh()
+        .await
+        .context("the enterprises cannot be read")?;
+    Ok(App {
+        settings,
+        store,
+        cache,
+        pages,
+        throttle,
+        stopping,
+    })
 }
 
 async fn run(settings: Arc<Settings>, store: Store) -> anyhow::Result<()> {
@@ -78,13 +93,16 @@ async fn run(settings: Arc<Settings>, store: Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// With nobody in the database: makes the superadmin `admin` and tells the password once, on the terminal and not in
+/// With no superadmin in the database: makes the superadmin `admin` and tells the password once, on the terminal and not in
 /// the log. `PATCHBAY_SUPERADMIN_PASSWORD` gives one instead.
 async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
-    if store.read(users::count).await? > 0 {
+    let known = store.read(|conn| users::list(conn, None)).await?;
+    if known.iter().any(|user| user.role == Role::Superadmin.as_str()) {
         return Ok(());
     }
-    let given = std::env::var("PATCHBAY_SUPERADMIN_PASSWORD").ok().filter(|given| !given.is_empty());
+    let given = std::env::var("PATCHBAY_SUPERADMIN_PASSWORD")
+        .ok()
+        .filter(|given| !given.is_empty());
     if let Some(given) = &given {
         anyhow::ensure!(
             given.chars().count() >= password::SHORTEST,
@@ -98,11 +116,13 @@ async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
         enterprise: None,
         login: "admin".into(),
         full_name: String::new(),
-        role: "superadmin".into(),
+        role: Role::Superadmin.as_str().into(),
         password_hash: password::hash(&word)?,
         language: String::new(),
     };
-    store.write(move |conn| users::add(conn, &new, Utc::now())).await?;
+    store
+        .write(move |conn| users::add(conn, &new, Utc::now()))
+        .await?;
     log::info!("first start: made the superadmin \"admin\"");
     if told {
         println!("\n  Log in as:  admin\n  Password:   {word}\n  It is shown this once.\n");
@@ -114,13 +134,18 @@ async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
 struct FromStore(Store);
 
 impl Source for FromStore {
-    fn load(&self, which: Which) -> BoxFuture<'static, Result<Vec<actors::cache::Enterprise>, SourceError>> {
+    fn load(
+        &self,
+        which: Which,
+    ) -> BoxFuture<'static, Result<Vec<actors::cache::Enterprise>, SourceError>> {
         let store = self.0.clone();
         async move {
             let vault = store.vault().clone();
             let keys: Vec<Key> = match which {
                 Which::All => {
-                    let all = store.read(move |conn| enterprises::load_all(conn, &vault)).await;
+                    let all = store
+                        .read(move |conn| enterprises::load_all(conn, &vault))
+                        .await;
                     return all.map_err(|error| SourceError(error.to_string()));
                 }
                 Which::Ids(ids) => ids.into_iter().map(Key::Id).collect(),

@@ -22,12 +22,18 @@ pub fn open(settings: &Settings) -> anyhow::Result<Vault> {
         Ok(text) => {
             let mode = std::fs::metadata(&path)?.permissions().mode();
             if mode & 0o007 != 0 {
-                log::warn!("{} can be read by everybody on this machine; it should be with mode 0600", path.display());
+                log::warn!(
+                    "{} can be read by everybody on this machine; it should be with mode 0600",
+                    path.display()
+                );
             }
             text
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => make(&path)?,
-        Err(error) => return Err(error).with_context(|| format!("cannot read the key file {}", path.display())),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("cannot read the key file {}", path.display()));
+        }
     };
     Vault::from_text(&text).with_context(|| format!("the key file {}", path.display()))
 }
@@ -37,8 +43,14 @@ fn key_file(settings: &Settings) -> PathBuf {
         return PathBuf::from(&settings.secrets.key_file);
     }
     let url = &settings.database.url;
-    let database = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).map(Path::new);
-    database.and_then(Path::parent).unwrap_or(Path::new("")).join("patchbay.key")
+    let database = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"))
+        .map(Path::new);
+    database
+        .and_then(Path::parent)
+        .unwrap_or(Path::new(""))
+        .join("patchbay.key")
 }
 
 /// Makes the file, readable by its owner only. Whoever loses it loses the secrets in the database.
@@ -49,10 +61,18 @@ fn make(path: &Path) -> anyhow::Result<String> {
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .with_context(|| format!("cannot make the key file {} (`secrets.key_file`)", path.display()))?;
+        .with_context(|| {
+            format!(
+                "cannot make the key file {} (`secrets.key_file`)",
+                path.display()
+            )
+        })?;
     file.write_all(key.as_bytes())?;
     file.sync_all()?;
-    log::info!("made the key file {}; keep a copy of it apart from the database's backups", path.display());
+    log::info!(
+        "made the key file {}; keep a copy of it apart from the database's backups",
+        path.display()
+    );
     Ok(key)
 }
 
@@ -67,8 +87,17 @@ mod tests {
         let url = format!("[database]\nurl = \"sqlite:{}/x.db\"", folder.display());
         let settings = crate::config::with(&url).expect("settings").settings;
         let sealed = open(&settings).expect("made").seal("a token");
-        assert_eq!(open(&settings).expect("found").open(&sealed).expect("the same key"), "a token");
-        let mode = std::fs::metadata(folder.join("patchbay.key")).expect("a file").permissions().mode();
+        assert_eq!(
+            open(&settings)
+                .expect("found")
+                .open(&sealed)
+                .expect("the same key"),
+            "a token"
+        );
+        let mode = std::fs::metadata(folder.join("patchbay.key"))
+            .expect("a file")
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         std::fs::remove_dir_all(&folder).expect("removed");
     }

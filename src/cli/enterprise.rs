@@ -61,16 +61,24 @@ async fn add(store: &Store, new: Add) -> anyhow::Result<()> {
         "{} is no enterprise number: digits only",
         new.number
     );
-    anyhow::ensure!(new.zone.parse::<chrono_tz::Tz>().is_ok(), "{} is no time zone; write it like Europe/Minsk", new.zone);
+    anyhow::ensure!(
+        new.zone.parse::<chrono_tz::Tz>().is_ok(),
+        "{} is no time zone; write it like Europe/Minsk",
+        new.zone
+    );
     anyhow::ensure!(
         new.country.len() == 2 && new.country.bytes().all(|byte| byte.is_ascii_uppercase()),
         "{} is no country; write it like BY",
         new.country
     );
-    anyhow::ensure!(["ru", "en"].contains(&new.language.as_str()), "--language is ru or en");
+    anyhow::ensure!(
+        ["ru", "en"].contains(&new.language.as_str()),
+        "--language is ru or en"
+    );
     let integrations = match &new.integrations {
         Some(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
             serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?
         }
         None => serde_json::Value::Null,
@@ -89,18 +97,29 @@ async fn add(store: &Store, new: Add) -> anyhow::Result<()> {
         ..NewEnterprise::default()
     };
     let vault = store.vault().clone();
-    match store.write(move |conn| enterprises::add(conn, &vault, &row, Utc::now())).await {
+    match store
+        .write(move |conn| enterprises::add(conn, &vault, &row, Utc::now()))
+        .await
+    {
         Ok(_) => {}
-        Err(StoreError::Taken(_)) => anyhow::bail!("an enterprise has this number or this token already"),
+        Err(StoreError::Taken(_)) => {
+            anyhow::bail!("an enterprise has this number or this token already")
+        }
         Err(other) => return Err(other.into()),
     }
-    println!("added enterprise {} ({})\ntoken: {token}", new.number, new.name);
+    println!(
+        "added enterprise {} ({})\ntoken: {token}",
+        new.number, new.name
+    );
     Ok(())
 }
 
 async fn list(store: &Store) -> anyhow::Result<()> {
     let vault = store.vault().clone();
-    for enterprise in store.read(move |conn| enterprises::load_all(conn, &vault)).await? {
+    for enterprise in store
+        .read(move |conn| enterprises::load_all(conn, &vault))
+        .await?
+    {
         let state = if enterprise.active { "active" } else { "off" };
         println!("{:<8} {:<24} {state}", enterprise.number, enterprise.name);
     }

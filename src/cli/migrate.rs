@@ -9,6 +9,9 @@ pub struct Args {}
 pub fn run(_args: Args, loaded: Loaded) -> anyhow::Result<()> {
     crate::logging::start(&loaded.settings.log.filter);
     crate::startup::open_store(&loaded.settings)?;
-    println!("{} has this version's form", crate::config::mask_url(&loaded.settings.database.url));
+    println!(
+        "{} has this version's form",
+        crate::config::mask_url(&loaded.settings.database.url)
+    );
     Ok(())
 }

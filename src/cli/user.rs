@@ -59,13 +59,20 @@ pub fn run(command: Command, loaded: Loaded) -> anyhow::Result<()> {
 }
 
 async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
-    let role = Role::parse(&add.role)
-        .with_context(|| format!("{} is no role; there are superadmin, admin, supervisor and operator", add.role))?;
+    let role = Role::parse(&add.role).with_context(|| {
+        format!(
+            "{} is no role; there are superadmin, admin, supervisor and operator",
+            add.role
+        )
+    })?;
     anyhow::ensure!(
         (role == Role::Superadmin) == add.enterprise.is_none(),
         "a superadmin belongs to no enterprise, everybody else to one: name it with --enterprise NUMBER"
     );
-    anyhow::ensure!(["", "ru", "en"].contains(&add.language.as_str()), "--language is ru or en");
+    anyhow::ensure!(
+        ["", "ru", "en"].contains(&add.language.as_str()),
+        "--language is ru or en"
+    );
     let (word, told) = read_password()?;
     let new = NewUser {
         enterprise: None,
@@ -86,10 +93,27 @@ async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
                 }
                 None => None,
             };
-            let user = users::add(conn, &NewUser { enterprise, ..new.clone() }, Utc::now())?;
-            for extension in add.extensions.iter().filter(|extension| !extension.is_empty()) {
+            let user = users::add(
+                conn,
+                &NewUser {
+                    enterprise,
+                    ..new.clone()
+                },
+                Utc::now(),
+            )?;
+            for extension in add
+                .extensions
+                .iter()
+                .filter(|extension| !extension.is_empty())
+            {
                 if let Some(enterprise) = enterprise {
-                    users::assign_extension(conn, enterprise, extension, Some(user), &new.full_name)?;
+                    users::assign_extension(
+                        conn,
+                        enterprise,
+                        extension,
+                        Some(user),
+                        &new.full_name,
+                    )?;
                 }
             }
             Ok(())
@@ -97,7 +121,9 @@ async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
         .await;
     match made {
         Ok(()) => {}
-        Err(StoreError::NotFound) => anyhow::bail!("there is no enterprise of that number; see `patchbay enterprise list`"),
+        Err(StoreError::NotFound) => {
+            anyhow::bail!("there is no enterprise of that number; see `patchbay enterprise list`")
+        }
         Err(StoreError::Taken(_)) => anyhow::bail!("somebody is called {login} already"),
         Err(other) => return Err(other.into()),
     }
@@ -138,6 +164,10 @@ fn read_password() -> anyhow::Result<(String, bool)> {
     if given.is_empty() {
         return Ok((password::invent(), true));
     }
-    anyhow::ensure!(given.chars().count() >= password::SHORTEST, "a password has at least {} characters", password::SHORTEST);
+    anyhow::ensure!(
+        given.chars().count() >= password::SHORTEST,
+        "a password has at least {} characters",
+        password::SHORTEST
+    );
     Ok((given, false))
 }

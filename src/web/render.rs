@@ -37,6 +37,7 @@ impl Pages {
             let spoken = Arc::new(Texts::load(&assets.join("locales"), lang)?);
             texts.insert(lang, spoken.clone());
             let mut tera = base.clone();
+            tera.set_escape_fn(escape);
             tera.register_function("t", translate(spoken.clone()));
             tera.register_function("asset", address(hashes.clone()));
             tera.register_filter("when", when);
@@ -73,6 +74,22 @@ impl Pages {
             .get(&lang)
             .map_or_else(|| key.to_owned(), |texts| texts.plain(key))
     }
+}
+
+/// What HTML needs inside texts and quoted attributes; tera's own also spoils every slash of an address.
+fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match letter {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
 }
 
 /// Finds the folder of templates: the setting, else the places where an installation or a checkout has it.

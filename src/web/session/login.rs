@@ -48,27 +48,49 @@ pub async fn submit(
     request: HttpRequest,
     attempt: web::Form<Attempt>,
 ) -> Result<HttpResponse, AppError> {
-    let Attempt { login, password, next } = attempt.into_inner();
+    let Attempt {
+        login,
+        password,
+        next,
+    } = attempt.into_inner();
     let login = login.trim().to_owned();
     if let Err(wait) = app.throttle.take(&login, &visit.address) {
         log::warn!("login throttled for an attempt from {}", visit.address);
-        return Ok(refused(draw(&app, &visit, inside(&next), &login, "login-throttled", wait)?, StatusCode::TOO_MANY_REQUESTS));
+        return Ok(refused(
+            draw(&app, &visit, inside(&next), &login, "login-throttled", wait)?,
+            StatusCode::TOO_MANY_REQUESTS,
+        ));
     }
     let name = login.clone();
-    let found = app.store.read(move |conn| users::by_login(conn, &name)).await?.filter(|user| user.active);
+    let found = app
+        .store
+        .read(move |conn| users::by_login(conn, &name))
+        .await?
+        .filter(|user| user.active);
     let hash = found.as_ref().map(|user| user.password_hash.clone());
     let right = web::block(move || password::verify(&password, hash.as_deref())).await?;
     let (Some(user), true) = (found, right) else {
         log::warn!("login refused from {}", visit.address);
-        return Ok(refused(draw(&app, &visit, inside(&next), &login, "login-wrong", 0)?, StatusCode::UNAUTHORIZED));
+        return Ok(refused(
+            draw(&app, &visit, inside(&next), &login, "login-wrong", 0)?,
+            StatusCode::UNAUTHORIZED,
+        ));
     };
 
     let settings = &app.settings.session;
     let superadmin = user.role == Role::Superadmin.as_str();
-    let lifetime = if superadmin { settings.superadmin_lifetime } else { settings.lifetime };
+    let lifetime = if superadmin {
+        settings.superadmin_lifetime
+    } else {
+        settings.lifetime
+    };
     let now = Utc::now();
     let token = super::new_token();
-    let agent = request.headers().get("user-agent").and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let agent = request
+        .headers()
+        .get("user-agent")
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default();
     let new = NewSession {
         token_hash: app.store.vault().fingerprint(&token),
         user: user.id,
@@ -85,16 +107,22 @@ pub async fn submit(
         .await?;
     log::info!("{} logged in from {}", user.login, visit.address);
     let mut answer = go(inside(&next));
-    answer.add_cookie(&cookie(&app, token, Some(lifetime.as_secs()))).map_err(AppError::unknown)?;
+    answer
+        .add_cookie(&cookie(&app, token, Some(lifetime.as_secs())))
+        .map_err(AppError::unknown)?;
     Ok(answer)
 }
 
 /// `POST /logout`
 pub async fn leave(app: State, visit: Visit) -> Result<HttpResponse, AppError> {
     let (user, session) = (visit.viewer()?.user, visit.viewer()?.session);
-    app.store.write(move |conn| sessions::delete(conn, user, session)).await?;
+    app.store
+        .write(move |conn| sessions::delete(conn, user, session))
+        .await?;
     let mut answer = go("/login");
-    answer.add_removal_cookie(&cookie(&app, String::new(), None)).map_err(AppError::unknown)?;
+    answer
+        .add_removal_cookie(&cookie(&app, String::new(), None))
+        .map_err(AppError::unknown)?;
     Ok(answer)
 }
 
@@ -107,7 +135,9 @@ fn cookie(app: &State, token: String, seconds: Option<u64>) -> Cookie<'static> {
         .secure(app.settings.server.is_https())
         .finish();
     if let Some(seconds) = seconds {
-        cookie.set_max_age(Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)));
+        cookie.set_max_age(Duration::seconds(
+            i64::try_from(seconds).unwrap_or(i64::MAX),
+        ));
     }
     cookie
 }

@@ -25,20 +25,37 @@ pub const COOKIE: &str = "patchbay";
 pub async fn find(app: &App, token: &str) -> Result<Option<Viewer>, AppError> {
     let hash = app.store.vault().fingerprint(token);
     let now = Utc::now();
-    let found = app.store.read(move |conn| sessions::find(conn, &hash, now)).await?;
-    let Some((session, user)) = found else { return Ok(None) };
+    let found = app
+        .store
+        .read(move |conn| sessions::find(conn, &hash, now))
+        .await?;
+    let Some((session, user)) = found else {
+        return Ok(None);
+    };
     let Some(role) = Role::parse(&user.role) else {
-        log::error!("user {} has the unknown role {}; not let in", user.login, user.role);
+        log::error!(
+            "user {} has the unknown role {}; not let in",
+            user.login,
+            user.role
+        );
         return Ok(None);
     };
     if now - session.last_seen_at > chrono::Duration::minutes(1) {
         let (store, id) = (app.store.clone(), session.id);
         // Nobody waits for this note.
-        actix_web::rt::spawn(async move { store.write(move |conn| sessions::touch(conn, id, now)).await });
+        actix_web::rt::spawn(async move {
+            store
+                .write(move |conn| sessions::touch(conn, id, now))
+                .await
+        });
     }
     Ok(Some(Viewer {
         user: user.id,
-        name: if user.full_name.is_empty() { user.login.clone() } else { user.full_name },
+        name: if user.full_name.is_empty() {
+            user.login.clone()
+        } else {
+            user.full_name
+        },
         login: user.login,
         role,
         enterprise: user.enterprise,
