@@ -1,9 +1,11 @@
 //! Puts the house together and opens the door; closes both in the right order. The only place that knows all parts.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::web;
 use actors::cache::{Cache, Source, SourceError, Times, Which};
+use actors::live::Board;
 use actors::store::enterprises::{self, Key};
 use actors::store::users::{self, NewUser};
 use actors::store::{Options, Store};
@@ -67,6 +69,9 @@ pub async fn build(
         settings,
         store,
         cache,
+        board: Board::default(),
+        started: Instant::now(),
+        boot: format!("{:08x}", rand::random::<u32>()),
         pages,
         throttle,
         stopping,
@@ -97,7 +102,10 @@ async fn run(settings: Arc<Settings>, store: Store) -> anyhow::Result<()> {
 /// the log. `PATCHBAY_SUPERADMIN_PASSWORD` gives one instead.
 async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
     let known = store.read(|conn| users::list(conn, None)).await?;
-    if known.iter().any(|user| user.role == Role::Superadmin.as_str()) {
+    if known
+        .iter()
+        .any(|user| user.role == Role::Superadmin.as_str())
+    {
         return Ok(());
     }
     let given = std::env::var("PATCHBAY_SUPERADMIN_PASSWORD")

@@ -1,8 +1,10 @@
 //! What every handler may reach: one value, shared by all workers. Made by `startup`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actors::cache::Cache;
+use actors::live::Board;
 use actors::store::Store;
 
 use crate::config::Settings;
@@ -15,8 +17,13 @@ pub struct App {
     pub store: Store,
     /// Every enterprise's configuration: names, zones, people of extensions.
     pub cache: Cache,
+    /// What the live page sees.
+    pub board: Board,
     pub pages: Pages,
     pub throttle: Throttle,
+    pub started: Instant,
+    /// A random word that names this run of the server: numbers of the board's changes begin anew with each.
+    pub boot: String,
     /// Turns true once when the server stops, so that endless answers (the live stream) end.
     pub stopping: tokio::sync::watch::Receiver<bool>,
 }

@@ -38,12 +38,13 @@ pub async fn pass(
         .ok_or_else(|| {
             AppError::unknown(anyhow::anyhow!("the application's state is not registered"))
         })?;
-    let (visit, chosen) = look(&app, &request).await?;
+    let (mut visit, chosen) = look(&app, &request).await?;
     let browser = wants_page(request.headers());
     let piece = visit.piece;
+    let admitted = admit(&app, area, &mut visit, &mut request).await;
     request.extensions_mut().insert(visit.clone());
 
-    let answer = match admit(&app, area, &visit, &mut request).await {
+    let answer = match admitted {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(AppError::Unauthenticated) if browser && area != Area::Machine => {
             let back: String = url_escape(&visit.here);
@@ -115,6 +116,7 @@ async fn look(app: &App, request: &ServiceRequest) -> Result<(Visit, Option<Lang
             viewer,
             address: address(app, request),
             here,
+            machine: false,
             piece,
         },
         chosen,
@@ -125,11 +127,16 @@ async fn look(app: &App, request: &ServiceRequest) -> Result<(Visit, Option<Lang
 async fn admit(
     app: &App,
     area: Area,
-    visit: &Visit,
+    visit: &mut Visit,
     request: &mut ServiceRequest,
 ) -> Result<(), AppError> {
     let role = visit.viewer.as_ref().map(|viewer| viewer.role);
-    if area == Area::Machine && is_machine(app, request) {
+    let local = area == Area::Machine && is_local(app, request);
+    // With a key, the JSON of pages may be read too.
+    let reads = area == Area::Machine
+        || (request.path().starts_with("/api/") && request.method().is_safe());
+    if local || (reads && has_key(app, request)) {
+        visit.machine = true;
         return Ok(());
     }
     if !allows(role, area) {
@@ -147,15 +154,22 @@ async fn admit(
     }
 }
 
-/// Whether a machine that needs no session asks: with a key, or from this very host and not through a proxy.
-fn is_machine(app: &App, request: &ServiceRequest) -> bool {
-    let headers = request.headers();
-    let told = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+/// Whether the request carries one of the settings' API keys.
+fn has_key(app: &App, request: &ServiceRequest) -> bool {
+    let told = |name: &str| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     let key = told("x-api-key")
         .or_else(|| told("authorization").and_then(|value| value.strip_prefix("Bearer ")));
-    if let Some(key) = key {
-        return session::is_api_key(&app.settings.api, key);
-    }
+    key.is_some_and(|key| session::is_api_key(&app.settings.api, key))
+}
+
+/// Whether this very host asks, and not a proxy on it for somebody else.
+fn is_local(app: &App, request: &ServiceRequest) -> bool {
+    let headers = request.headers();
     let local = request
         .peer_addr()
         .is_some_and(|peer| peer.ip().is_loopback());

@@ -5,7 +5,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
 
 use super::session::policy::Area;
-use super::{gate, session, statics, system};
+use super::{gate, live, session, statics, system};
 use crate::error::AppError;
 
 /// One line of the table.
@@ -66,6 +66,10 @@ pub fn table() -> Vec<Entry> {
         get("/login", Area::Public, session::login::form),
         post("/login", Area::Public, session::login::submit),
         post("/logout", Area::Account, session::login::leave),
+        // Calls as they go on.
+        get("/live", Area::Live, live::page::page),
+        get("/live/stream", Area::Live, live::stream::stream),
+        get("/api/live", Area::Live, live::page::json),
         // How the installation is doing.
         get("/health", Area::Open, system::health),
     ]

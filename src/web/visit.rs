@@ -66,6 +66,8 @@ pub struct Visit {
     pub address: String,
     /// Path and query of this request, for links that come back to it.
     pub here: String,
+    /// A machine with an API key asks; it sees what a superadmin sees, and changes nothing.
+    pub machine: bool,
     /// htmx asked for a piece of the page only.
     pub piece: bool,
 }
@@ -74,6 +76,14 @@ impl Visit {
     /// The logged-in person. The gate lets nobody else into an area with sessions.
     pub fn viewer(&self) -> Result<&Arc<Viewer>, AppError> {
         self.viewer.as_ref().ok_or(AppError::Unauthenticated)
+    }
+
+    /// Whose rows this visitor may see.
+    pub fn scope(&self) -> Result<Scope, AppError> {
+        if self.machine {
+            return Ok(Scope::All);
+        }
+        Ok(self.viewer()?.scope())
     }
 
     /// What every page's frame shows; a handler adds its own to it.

@@ -1,1 +1,4 @@
-//! Calls as they go on, the journal of those that ended, and one call's own page.
+//! Calls as they go on: the page, its stream of changes, and the same as JSON.
+
+pub mod page;
+pub mod stream;
