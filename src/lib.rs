@@ -5,7 +5,6 @@
 pub mod cli;
 pub mod config;
 pub mod error;
-pub mod house;
 pub mod logging;
 pub mod startup;
 pub mod state;

@@ -32,6 +32,8 @@ pub struct Shown {
     pub text: String,
     /// It shows the last word, or will never show anything more.
     pub last: bool,
+    /// The message of an earlier call of the same number, which a new one replies to.
+    pub reply_to: Option<i64>,
     /// Markup was refused: its texts go without.
     pub plain: bool,
     /// Why it does not show what it should, for people; empty when it does.
@@ -45,10 +47,11 @@ pub struct Shown {
 pub enum Step {
     /// The chat shows what it should.
     Nothing,
-    /// A new message; the actor adds the message it replies to.
+    /// A new message, maybe in reply to an earlier one.
     Send {
         text: String,
         plain: bool,
+        reply_to: Option<i64>,
         last: bool,
     },
     Edit {
@@ -88,6 +91,7 @@ pub fn next(shown: &Shown, wanted: &Wanted) -> Step {
             None => Step::Send {
                 text: text.clone(),
                 plain: shown.plain,
+                reply_to: shown.reply_to,
                 last: *last,
             },
             Some(_) if shown.text == *text => Step::Nothing,

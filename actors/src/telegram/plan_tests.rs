@@ -33,6 +33,7 @@ fn a_call_is_sent_once_then_edited_and_then_finished() {
         Step::Send {
             text: "start".into(),
             plain: false,
+            reply_to: None,
             last: false
         }
     );
@@ -72,6 +73,7 @@ fn a_message_that_somebody_deleted_is_sent_anew() {
         Step::Send {
             text: "end".into(),
             plain: false,
+            reply_to: None,
             last: true
         }
     );
@@ -88,6 +90,7 @@ fn unreadable_markup_goes_without_and_twice_unreadable_is_given_up() {
         Step::Send {
             text: "<x>".into(),
             plain: true,
+            reply_to: None,
             last: true
         }
     );

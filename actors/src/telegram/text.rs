@@ -325,4 +325,4 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 #[path = "text_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -1,0 +1,106 @@
+//! The bot's dealings with the table: writing what changed, looking for what is owed. A part of `actor`, kept apart
+//! because it is the part that survives a restart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::actor::{Bot, Mode, now};
+use super::desk::Present;
+use super::ledger::{Change, Survey};
+use crate::store::StoreError;
+
+impl Bot {
+    /// Writes everything that changed since, in one transaction; one at a time, so that batches form by themselves.
+    pub(super) fn save(&mut self, ctx: &mut Context<Self>) {
+        if self.saving.is_some() || self.unsaved.is_empty() {
+            return;
+        }
+        let batch: Arc<[Change]> = std::mem::take(&mut self.unsaved).into();
+        self.saving = Some(Arc::clone(&batch));
+        let ledger = self.ledger.clone();
+        let write = async move { ledger.save(batch).await }.into_actor(self);
+        ctx.spawn(write.map(|outcome, bot, ctx| bot.saved(outcome, ctx)));
+    }
+
+    fn saved(&mut self, outcome: Result<(), StoreError>, ctx: &mut Context<Self>) {
+        let Some(batch) = self.saving.take() else {
+            return;
+        };
+        match outcome {
+            Ok(()) => {
+                for change in batch.iter() {
+                    if let Change::Completed { completed, .. } = change {
+                        self.desk.forget(completed.call);
+                    }
+                }
+                self.settle_down(ctx);
+            }
+            Err(error) => {
+                self.note(format!("the database: {error}"));
+                // Nothing newer overtakes it.
+                self.saving = Some(batch);
+                ctx.run_later(Duration::from_secs(1), |bot, ctx| {
+                    // Older changes go first when it is tried again.
+                    let batch = bot
+                        .saving
+                        .take()
+                        .map(|batch| batch.to_vec())
+                        .unwrap_or_default();
+                    let newer = std::mem::replace(&mut bot.unsaved, batch);
+                    bot.unsaved.extend(newer);
+                    bot.settle_down(ctx);
+                });
+            }
+        }
+    }
+
+    /// Looks into the table: who is subscribed, which calls ended without their last word having been told.
+    pub(super) fn survey(&mut self, ctx: &mut Context<Self>) {
+        if self.surveying || self.mode == Mode::Ending {
+            return;
+        }
+        self.surveying = true;
+        let (ledger, first, room) = (self.ledger.clone(), !self.surveyed, self.desk.room());
+        let read = async move { ledger.survey(first, room).await }.into_actor(self);
+        ctx.spawn(read.map(|survey, bot, ctx| {
+            bot.surveying = false;
+            match survey {
+                Ok(survey) => bot.surveyed(survey, ctx),
+                Err(error) => bot.note(format!("the database: {error}")),
+            }
+        }));
+    }
+
+    fn surveyed(&mut self, survey: Survey, ctx: &mut Context<Self>) {
+        let now = now();
+        self.surveyed = true;
+        self.desk.set_chats(
+            if self.api.is_some() {
+                &survey.chats
+            } else {
+                &[]
+            },
+            now,
+        );
+        for present in survey.ended {
+            // What a nudge told is never older than the table.
+            if !self.desk.knows(present.record.call) {
+                self.desk.want(present, now);
+            }
+        }
+        for call in survey.live {
+            if !self.desk.knows(call)
+                && let Some((record, client)) = (self.world.board)(call)
+            {
+                self.desk.want(Present::new(record, client), now);
+            }
+        }
+        self.limiter.forget(now);
+        if self.desk.chats() == 0 {
+            self.complete_all();
+        }
+        self.settle_down(ctx);
+    }
+}
