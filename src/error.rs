@@ -10,8 +10,11 @@
 //! 5. What belongs to another enterprise does not exist: `NotFound`, never `Forbidden`.
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
+use actors::call::intake::Refused;
 use actors::store::StoreError;
 use serde_json::json;
+
+use crate::web::events::refusal::Refusal;
 
 /// What a handler may answer instead of its result.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,9 @@ pub enum AppError {
     /// We cannot take it now; the sender should come again after these seconds.
     #[error("not available now: {message}")]
     Busy { message: String, retry_after: u64 },
+    /// An event that was not taken; each reason has its status below.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
     /// Anything not foreseen. The cause is logged, never sent.
     #[error("something went wrong on our side")]
     Unknown(#[source] anyhow::Error),
@@ -61,6 +67,7 @@ impl AppError {
             AppError::TooLarge(_) => "too-large",
             AppError::TooMany(_) => "too-many",
             AppError::Busy { .. } => "busy",
+            AppError::Refused(refusal) => refusal.word(),
             AppError::Unknown(_) => "internal",
         }
     }
@@ -82,6 +89,7 @@ impl ResponseError for AppError {
             AppError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             AppError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             AppError::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            AppError::Refused(refusal) => refusal_status(refusal),
             AppError::Unknown(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -99,9 +107,30 @@ impl ResponseError for AppError {
             | AppError::TooMany(seconds) => {
                 answer.insert_header((header::RETRY_AFTER, *seconds));
             }
+            AppError::Refused(Refusal::TooFast { wait }) => {
+                answer.insert_header((header::RETRY_AFTER, *wait));
+            }
+            // So that the host sends it again instead of giving it up.
+            AppError::Refused(_) if self.status_code() == StatusCode::SERVICE_UNAVAILABLE => {
+                answer.insert_header((header::RETRY_AFTER, 1));
+            }
             _ => {}
         }
         answer.json(json!({"error": self.word(), "message": self.to_string()}))
+    }
+}
+
+/// 4xx: sending the same again helps nobody; 429 and 503: it does.
+fn refusal_status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Unreadable(_) | Refusal::Broken(_) => StatusCode::BAD_REQUEST,
+        Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::NoToken | Refusal::UnknownToken | Refusal::SwitchedOff => StatusCode::FORBIDDEN,
+        Refusal::TooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::NotKept(Refused::Unstorable(_)) => StatusCode::BAD_REQUEST,
+        Refusal::TooManyAtOnce { .. } | Refusal::Unavailable(_) | Refusal::NotKept(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod house;
 pub mod logging;
 pub mod startup;
 pub mod state;

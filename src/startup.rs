@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::web;
-use actors::cache::{Cache, Source, SourceError, Times, Which};
-use actors::live::Board;
-use actors::store::enterprises::{self, Key};
 use actors::store::users::{self, NewUser};
 use actors::store::{Options, Store};
 use anyhow::Context as _;
 use chrono::Utc;
-use futures_util::future::{BoxFuture, FutureExt};
 
 use crate::config::{Loaded, Settings};
+use crate::house::House;
 use crate::state::App;
+use crate::web::events::gauge::Gauge;
+use crate::web::events::refusal::Refusals;
 use crate::web::render::{Pages, find_assets};
 use crate::web::serve::{Listening, listen};
 use crate::web::session::password;
@@ -49,27 +48,20 @@ pub async fn build(
 ) -> anyhow::Result<App> {
     let pages = Pages::load(&find_assets(&settings.server.assets)?)?;
     let throttle = Throttle::new(&settings.session);
-    let times = Times {
-        lifetime_seconds: settings.cache.lifetime.as_secs(),
-        refresh_seconds: settings.cache.refresh.as_secs(),
-        refresh_jitter_seconds: settings.cache.jitter.as_secs(),
-        sweep_seconds: settings.cache.sweep.as_secs(),
-        ..Times::default()
-    };
-    let cache = Cache::start(
-        FromStore(store.clone()),
-        times,
-        &actix_rt::Arbiter::current(),
-    );
-    cache
-        .refresh()
-        .await
-        .context("the enterprises cannot be read")?;
+    let House {
+        store,
+        cache,
+        board,
+        calls,
+    } = House::start(&settings, store).await?;
     Ok(App {
+        gauge: Gauge::new(&settings.events),
+        refusals: Refusals::new(settings.events.keep_refusals),
         settings,
         store,
         cache,
-        board: Board::default(),
+        board,
+        calls,
         started: Instant::now(),
         boot: format!("{:08x}", rand::random::<u32>()),
         pages,
@@ -136,44 +128,6 @@ async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
         println!("\n  Log in as:  admin\n  Password:   {word}\n  It is shown this once.\n");
     }
     Ok(())
-}
-
-/// The cache's way to the enterprises.
-struct FromStore(Store);
-
-impl Source for FromStore {
-    fn load(
-        &self,
-        which: Which,
-    ) -> BoxFuture<'static, Result<Vec<actors::cache::Enterprise>, SourceError>> {
-        let store = self.0.clone();
-        async move {
-            let vault = store.vault().clone();
-            let keys: Vec<Key> = match which {
-                Which::All => {
-                    let all = store
-                        .read(move |conn| enterprises::load_all(conn, &vault))
-                        .await;
-                    return all.map_err(|error| SourceError(error.to_string()));
-                }
-                Which::Ids(ids) => ids.into_iter().map(Key::Id).collect(),
-                Which::Numbers(numbers) => numbers.into_iter().map(Key::Number).collect(),
-                Which::Names(names) => names.into_iter().map(Key::Name).collect(),
-                Which::Tokens(tokens) => tokens.into_iter().map(Key::Token).collect(),
-            };
-            let found = store
-                .read(move |conn| {
-                    let mut found = Vec::new();
-                    for key in &keys {
-                        found.extend(enterprises::load(conn, &vault, key)?);
-                    }
-                    Ok(found)
-                })
-                .await;
-            found.map_err(|error| SourceError(error.to_string()))
-        }
-        .boxed()
-    }
 }
 
 /// The first of the two signals that ask a program to stop.

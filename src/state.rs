@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actors::cache::Cache;
+use actors::call::Calls;
 use actors::live::Board;
 use actors::store::Store;
 
 use crate::config::Settings;
+use crate::web::events::gauge::Gauge;
+use crate::web::events::refusal::Refusals;
 use crate::web::render::Pages;
 use crate::web::session::throttle::Throttle;
 
@@ -19,6 +22,12 @@ pub struct App {
     pub cache: Cache,
     /// What the live page sees.
     pub board: Board,
+    /// Where events go.
+    pub calls: Calls,
+    /// How much one enterprise may send.
+    pub gauge: Gauge,
+    /// Events that were not taken.
+    pub refusals: Refusals,
     pub pages: Pages,
     pub throttle: Throttle,
     pub started: Instant,

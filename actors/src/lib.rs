@@ -5,6 +5,8 @@
 
 pub mod cache;
 pub mod call;
+pub mod crm;
+pub mod integration;
 pub mod live;
 pub mod store;
 pub mod telegram;

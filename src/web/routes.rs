@@ -5,8 +5,9 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
 
 use super::session::policy::Area;
-use super::{gate, live, session, statics, system};
+use super::{events, gate, live, session, statics, system};
 use crate::error::AppError;
+use actors::call::event::EventKind;
 
 /// One line of the table.
 pub struct Entry {
@@ -58,9 +59,29 @@ where
     entry(Method::POST, path, area, handler)
 }
 
+/// What Asterisk hosts post, one URL per kind of event.
+const HOST_EVENTS: [(&str, EventKind); 8] = [
+    ("/start", EventKind::Start),
+    ("/dial", EventKind::Dial),
+    ("/bridge", EventKind::Bridge),
+    ("/hangup", EventKind::Hangup),
+    ("/bridge_create", EventKind::BridgeCreate),
+    ("/bridge_leave", EventKind::BridgeLeave),
+    ("/bridge_destroy", EventKind::BridgeDestroy),
+    ("/new_callerid", EventKind::NewCallerId),
+];
+
 /// Every URL of Patchbay.
 pub fn table() -> Vec<Entry> {
-    vec![
+    let mut table: Vec<Entry> = HOST_EVENTS
+        .into_iter()
+        .map(|(path, kind)| {
+            post(path, Area::Hosts, move |request, payload, app| {
+                events::receive(kind, request, payload, app)
+            })
+        })
+        .collect();
+    table.extend([
         // People come and go.
         get("/", Area::Account, session::home),
         get("/login", Area::Public, session::login::form),
@@ -72,7 +93,8 @@ pub fn table() -> Vec<Entry> {
         get("/api/live", Area::Live, live::page::json),
         // How the installation is doing.
         get("/health", Area::Open, system::health),
-    ]
+    ]);
+    table
 }
 
 /// Puts the table, the static files and the answer to everything else into an application.

@@ -114,7 +114,7 @@ class Host:
 
     def ssh(self, command, key="ssh_key"):
         done = subprocess.run(["ssh", "-q", "-i", os.path.join(self.dir, key), "-p", self.state["SSH_PORT"], "-o", "BatchMode=yes",
-                               "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "patchbay@127.0.0.1", command],
+                               "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "patchbay@127.0.0.1", "--", command],
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
         return done.returncode, done.stdout.decode("utf-8", "replace")
 
@@ -265,6 +265,7 @@ SCENARIOS = [
              inbound(["150"], "150")[:3] + inbound(["151"], "151")[1:]),
     Scenario("attended-transfer", {"150": "digits:1:1:*2151:4", "151": "answer:1:6"}, call_in("1000150"), None),
     Scenario("smart-redirect", {"152": "answer:1:2"}, redirect_152, inbound(["152"], "152")),
+    Scenario("smart-redirect-manager-misses", {"151": "answer:1:1"}, redirect_152, inbound(["152"])[:2] + inbound(["150", "151"], "151")[1:]),
     Scenario("smart-redirect-fallback", {"151": "answer:1:1"}, call_in("1000200"), inbound(["150", "151"], "151")),
     Scenario("click-to-call", {"150": "answer:1:20", OUTSIDE: "answer:1:2"}, click, outgoing(True, RequestId="req8f3a2c")),
     Scenario("click-to-call-agent-missed", {}, click, []),

@@ -4,6 +4,8 @@ use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 
 use super::snapshot::Enterprise;
+use crate::store::enterprises::{self, Key};
+use crate::store::{Conn, Store, StoreError, Vault};
 
 /// Which enterprises to load. Always lists, so that many askers cost one query.
 #[derive(Clone, Debug)]
@@ -24,4 +26,30 @@ pub struct SourceError(pub String);
 pub trait Source: Send + Sync + 'static {
     /// Loads in one consistent view; the read must begin after the call.
     fn load(&self, which: Which) -> BoxFuture<'static, Result<Vec<Enterprise>, SourceError>>;
+}
+
+impl Source for Store {
+    fn load(&self, which: Which) -> BoxFuture<'static, Result<Vec<Enterprise>, SourceError>> {
+        let store = self.clone();
+        Box::pin(async move {
+            let vault = store.vault().clone();
+            let loaded = store.read(move |conn| load(conn, &vault, which)).await;
+            loaded.map_err(|error| SourceError(error.to_string()))
+        })
+    }
+}
+
+fn load(conn: &mut Conn, vault: &Vault, which: Which) -> Result<Vec<Enterprise>, StoreError> {
+    let keys: Vec<Key> = match which {
+        Which::All => return enterprises::load_all(conn, vault),
+        Which::Tokens(tokens) => return enterprises::load_with_tokens(conn, vault, &tokens),
+        Which::Ids(ids) => ids.into_iter().map(Key::Id).collect(),
+        Which::Numbers(numbers) => numbers.into_iter().map(Key::Number).collect(),
+        Which::Names(names) => names.into_iter().map(Key::Name).collect(),
+    };
+    let mut found = Vec::new();
+    for key in &keys {
+        found.extend(enterprises::load(conn, vault, key)?);
+    }
+    Ok(found)
 }

@@ -148,7 +148,7 @@ impl TryFrom<Row> for Delivery {
     }
 }
 
-fn understood(rows: Vec<Row>) -> Result<Vec<Delivery>, StoreError> {
+pub(crate) fn understood(rows: Vec<Row>) -> Result<Vec<Delivery>, StoreError> {
     rows.into_iter().map(Delivery::try_from).collect()
 }
 

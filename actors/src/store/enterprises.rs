@@ -188,6 +188,31 @@ pub fn load(conn: &mut Conn, vault: &Vault, key: &Key) -> Result<Option<Enterpri
     Ok(assemble(conn, vault, vec![row])?.pop())
 }
 
+/// The enterprises that have any of these tokens (in the clear, as hosts send them): one query for as many unknown
+/// tokens as wait.
+///
+/// # Errors
+/// As `load`.
+pub fn load_with_tokens(
+    conn: &mut Conn,
+    vault: &Vault,
+    tokens: &[SecretString],
+) -> Result<Vec<Enterprise>, StoreError> {
+    let mut found = Vec::new();
+    // Far below the number of variables SQLite takes in one statement.
+    for some in tokens.chunks(1000) {
+        let prints: Vec<String> = some
+            .iter()
+            .map(|token| vault.fingerprint(token.expose_secret()))
+            .collect();
+        let rows: Vec<Row> = on!(conn, c => enterprises::table.filter(enterprises::token_hash.eq_any(&prints)).load(c)?);
+        if !rows.is_empty() {
+            found.extend(assemble(conn, vault, rows)?);
+        }
+    }
+    Ok(found)
+}
+
 /// Every enterprise, active or not, by number.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ pub mod journal;
 pub mod listen;
 pub mod logs;
 pub mod migrations;
+pub mod outbox;
 pub mod owed;
 pub(crate) mod readers;
 pub mod refusals;

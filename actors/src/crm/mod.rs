@@ -1,0 +1,14 @@
+//! The CRMs Patchbay talks to, one folder each, always with the same files. To add one: copy `skeleton/`, fill it
+//! in, and add its line to `KINDS`; nothing else changes. Rules common to all are in `integration/`, not here.
+
+pub mod retailcrm;
+
+use crate::integration::connector::Kind;
+
+/// Every kind an enterprise can connect, in the order the pages show them.
+pub static KINDS: &[&Kind] = &[&retailcrm::KIND];
+
+/// The kind with this name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().copied().find(|kind| kind.name == name)
+}

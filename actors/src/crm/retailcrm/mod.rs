@@ -1,0 +1,151 @@
+//! RetailCRM (Simla), API v5: cards on ringing, their closing, the history with recordings, names and responsible
+//! managers by number. Settings in `settings.rs`, URLs and answers in `api.rs`, our words to theirs in `map.rs`.
+//! Decides nothing that holds for every CRM.
+
+mod api;
+mod map;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use crate::call::record::{Notice, NoticeKind};
+use crate::integration::connector::{
+    Answer, Connector, Delivered, Failed, Field, Input, Kind, Place, Question, SettingsFault, Step,
+};
+use crate::integration::limiter::Rate;
+use crate::integration::request::{Reply, Request};
+
+pub use settings::Settings;
+
+/// RetailCRM, described.
+pub static KIND: Kind = Kind {
+    name: "retailcrm",
+    title: "RetailCRM",
+    fields: &[
+        Field {
+            name: "domain",
+            input: Input::Url,
+            required: true,
+        },
+        Field {
+            name: "api_key",
+            input: Input::Secret,
+            required: true,
+        },
+        Field {
+            name: "client_id",
+            input: Input::Text,
+            required: false,
+        },
+        Field {
+            name: "send_dial",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "send_hangup",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "send_upload",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "user_extensions",
+            input: Input::Extensions,
+            required: false,
+        },
+    ],
+    // It has no "answered" event.
+    wants: &[NoticeKind::Dial, NoticeKind::Hangup, NoticeKind::Upload],
+    connect: |place, settings| Ok(Box::new(RetailCrm::new(place, settings)?)),
+};
+
+/// One enterprise's RetailCRM.
+#[derive(Debug)]
+pub struct RetailCrm {
+    settings: Settings,
+    facts: map::Facts,
+}
+
+impl RetailCrm {
+    /// Checks the settings and takes what the mapping needs of the enterprise.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn new(place: &Place<'_>, settings: &Value) -> Result<Self, SettingsFault> {
+        Ok(Self {
+            settings: Settings::read(settings)?,
+            facts: map::Facts::of(place),
+        })
+    }
+}
+
+impl Connector for RetailCrm {
+    fn rates(&self) -> Vec<Rate> {
+        vec![
+            Rate {
+                lane: api::TELEPHONY,
+                per_second: 40.0,
+            },
+            Rate {
+                lane: api::OTHER,
+                per_second: 10.0,
+            },
+        ]
+    }
+
+    fn deliver(&self, notice: &Notice, heard: &[Reply]) -> Step<Delivered> {
+        if !self.settings.sends(notice.kind) {
+            return Step::Nothing("switched off in the integration's settings".into());
+        }
+        match (notice.kind, heard.last()) {
+            (NoticeKind::Bridge, _) => {
+                Step::Nothing("RetailCRM has no event for an answered call".into())
+            }
+            (NoticeKind::Upload, None) => Step::Send(api::upload(
+                &self.settings,
+                &[map::history(notice, &self.settings, &self.facts)],
+            )),
+            (NoticeKind::Upload, Some(reply)) => {
+                end(api::uploaded(reply, &notice.record.unique_id))
+            }
+            (NoticeKind::Dial | NoticeKind::Hangup, None) => {
+                match map::event(notice, &self.settings, &self.facts) {
+                    Ok(event) => Step::Send(api::event(&self.settings, &event)),
+                    Err(reason) => Step::Nothing(reason),
+                }
+            }
+            (NoticeKind::Dial | NoticeKind::Hangup, Some(reply)) => end(api::event_taken(reply)),
+        }
+    }
+
+    fn ask(&self, question: &Question, heard: &[Reply]) -> Step<Answer> {
+        api::ask(&self.settings, question, heard)
+    }
+
+    fn many(&self) -> usize {
+        api::MOST_CALLS
+    }
+
+    fn deliver_many(&self, notices: &[&Notice]) -> Option<Request> {
+        let calls: Vec<map::Call> = notices
+            .iter()
+            .filter(|notice| notice.kind == NoticeKind::Upload && self.settings.sends(notice.kind))
+            .map(|notice| map::history(notice, &self.settings, &self.facts))
+            .collect();
+        (calls.len() == notices.len() && !calls.is_empty())
+            .then(|| api::upload(&self.settings, &calls))
+    }
+}
+
+fn end(heard: Result<Delivered, Failed>) -> Step<Delivered> {
+    match heard {
+        Ok(delivered) => Step::End(delivered),
+        Err(failed) => Step::Failed(failed),
+    }
+}

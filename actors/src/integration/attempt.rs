@@ -1,0 +1,274 @@
+//! One try of one delivery: rules, conversation, and what is to be written about it. Run by `actor.rs`, which owns
+//! breaker and queue; nothing here is stored or retried.
+//!
+//! ```text
+//!   Delivery ──▶ forbidden? ──▶ connector.deliver ⇄ limiter, http ──▶ Tried { ended, exchanges }
+//! ```
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use super::connector::{Answer, Connector, Delivered, Failed, Question, Step};
+use super::dispatch::forbidden;
+use super::http::{self, Timeouts};
+use super::limiter::Limiter;
+use super::queue::is_history;
+use super::request::{LOGGED, Reply, Request, Trouble};
+use crate::call::record::Notice;
+use crate::store::deliveries::Delivery;
+
+/// Requests of one conversation at most: a connector that never ends one is broken.
+const LONGEST_TALK: usize = 120;
+
+/// How a try ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Delivered(Delivered),
+    /// Nothing is to be said, for this reason.
+    Nothing(String),
+    /// It waited too long to be of use; not sent.
+    TooLate,
+    Failed(Failed),
+}
+
+/// Requests and answers of a try, masked, and the time they took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exchanges {
+    pub request: String,
+    pub response: String,
+    pub milliseconds: u64,
+    pub count: usize,
+}
+
+impl Exchanges {
+    fn add(&mut self, request: &Request, outcome: &Result<Reply, Trouble>, took: Duration) {
+        let response = match outcome {
+            Ok(reply) => reply.shown(&request.secrets),
+            Err(trouble) => format!("({trouble})"),
+        };
+        for (text, addition) in [
+            (&mut self.request, request.shown()),
+            (&mut self.response, response),
+        ] {
+            if text.len() > LOGGED {
+                continue;
+            }
+            if !text.is_empty() {
+                text.push_str("\n\n");
+            }
+            text.push_str(&addition);
+        }
+        self.milliseconds += u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.count += 1;
+    }
+}
+
+/// What came of a try.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    pub ended: Ended,
+    pub exchanges: Exchanges,
+    /// For the log: the client's number and the extensions it was about.
+    pub phone: String,
+    pub extensions: String,
+}
+
+/// What a try needs, shared by all tries of a link on its arbiter.
+#[derive(Clone)]
+pub struct Means {
+    pub connector: Arc<dyn Connector>,
+    pub limiter: Rc<RefCell<Limiter>>,
+    pub timeouts: Timeouts,
+}
+
+impl Means {
+    /// Tries one delivery.
+    pub async fn deliver(&self, row: &Delivery) -> Tried {
+        let mut tried = Tried {
+            ended: Ended::TooLate,
+            exchanges: Exchanges::default(),
+            phone: String::new(),
+            extensions: String::new(),
+        };
+        let notice: Notice = match serde_json::from_str(&row.payload) {
+            Ok(notice) => notice,
+            Err(error) => {
+                let words = format!("the delivery's notice cannot be read: {error}");
+                tried.ended = Ended::Failed(Failed::Refused { words });
+                return tried;
+            }
+        };
+        tried.phone = notice.record.phone.clone().unwrap_or_default();
+        tried.extensions = notice.extensions.join(",");
+        tried.ended = match forbidden(&notice) {
+            Some(reason) => Ended::Nothing(reason.to_owned()),
+            None => {
+                let step = |heard: &[Reply]| self.connector.deliver(&notice, heard);
+                let history = is_history(&row.kind);
+                let ended = self
+                    .talk(step, history, row.expires_at, &mut tried.exchanges)
+                    .await;
+                match ended {
+                    Talked::End(delivered) => Ended::Delivered(delivered),
+                    Talked::Nothing(reason) => Ended::Nothing(reason),
+                    Talked::Failed(failed) => Ended::Failed(failed),
+                    Talked::TooLate => Ended::TooLate,
+                }
+            }
+        };
+        tried
+    }
+
+    /// Many history records in one request. `None` when the connector will not: then they go one by one.
+    pub async fn deliver_many(&self, rows: &[Delivery]) -> Option<Vec<Tried>> {
+        let notices: Vec<Notice> = rows
+            .iter()
+            .map(|row| serde_json::from_str(&row.payload))
+            .collect::<Result<_, _>>()
+            .ok()?;
+        if notices.iter().any(|notice| forbidden(notice).is_some()) {
+            return None;
+        }
+        let all: Vec<&Notice> = notices.iter().collect();
+        let request = caught(|| self.connector.deliver_many(&all))
+            .ok()
+            .flatten()?;
+        let first = notices.first()?;
+        let mut exchanges = Exchanges::default();
+        // History without an end of its own here: each row's was looked at when it was taken.
+        let reply = self.exchange(&request, true, None, &mut exchanges).await?;
+        let tried = |notice: &Notice| {
+            let ended = match &reply {
+                Err(failed) => Ended::Failed(failed.clone()),
+                Ok(reply) => {
+                    match caught(|| self.connector.deliver(notice, std::slice::from_ref(reply))) {
+                        Ok(Step::End(delivered)) => Ended::Delivered(delivered),
+                        Ok(Step::Failed(failed)) => Ended::Failed(failed),
+                        Ok(Step::Nothing(reason)) => Ended::Nothing(reason),
+                        Ok(Step::Send(_)) | Err(()) => Ended::Failed(broken()),
+                    }
+                }
+            };
+            let mut exchanges = exchanges.clone();
+            if !std::ptr::eq(notice, first) {
+                exchanges.request =
+                    format!("(sent in one request with {})", first.record.unique_id);
+            }
+            Tried {
+                ended,
+                exchanges,
+                phone: notice.record.phone.clone().unwrap_or_default(),
+                extensions: notice.extensions.join(","),
+            }
+        };
+        let outcomes: Vec<Tried> = notices.iter().map(tried).collect();
+        // One bad record spoils the request for all: then each is told apart by going alone.
+        let refused = outcomes
+            .iter()
+            .any(|one| matches!(one.ended, Ended::Failed(Failed::Refused { .. })));
+        (!refused).then_some(outcomes)
+    }
+
+    /// Asks the CRM something.
+    pub async fn ask(&self, question: &Question) -> (Result<Answer, Failed>, Exchanges) {
+        let mut exchanges = Exchanges::default();
+        let step = |heard: &[Reply]| self.connector.ask(question, heard);
+        let outcome = match self.talk(step, false, None, &mut exchanges).await {
+            Talked::End(answer) => Ok(answer),
+            Talked::Failed(failed) => Err(failed),
+            Talked::Nothing(words) => Err(Failed::Refused { words }),
+            Talked::TooLate => Err(Failed::Later {
+                words: "too late".into(),
+                after: None,
+            }),
+        };
+        (outcome, exchanges)
+    }
+
+    async fn talk<T>(
+        &self,
+        step: impl Fn(&[Reply]) -> Step<T>,
+        history: bool,
+        expires_at: Option<DateTime<Utc>>,
+        exchanges: &mut Exchanges,
+    ) -> Talked<T> {
+        let mut heard = Vec::new();
+        while heard.len() < LONGEST_TALK {
+            let request = match caught(|| step(&heard)) {
+                Ok(Step::Send(request)) => request,
+                Ok(Step::End(value)) => return Talked::End(value),
+                Ok(Step::Nothing(reason)) => return Talked::Nothing(reason),
+                Ok(Step::Failed(failed)) => return Talked::Failed(failed),
+                Err(()) => return Talked::Failed(broken()),
+            };
+            match self
+                .exchange(&request, history, expires_at, exchanges)
+                .await
+            {
+                Some(Ok(reply)) => heard.push(reply),
+                Some(Err(failed)) => return Talked::Failed(failed),
+                None => return Talked::TooLate,
+            }
+        }
+        Talked::Failed(broken())
+    }
+
+    /// Waits for the CRM's rate limit, then sends; `None` when it is too late by then.
+    async fn exchange(
+        &self,
+        request: &Request,
+        history: bool,
+        expires_at: Option<DateTime<Utc>>,
+        exchanges: &mut Exchanges,
+    ) -> Option<Result<Reply, Failed>> {
+        loop {
+            // The rest of a conversation that has begun is not given up for its age.
+            if exchanges.count == 0 && expires_at.is_some_and(|end| Utc::now() >= end) {
+                return None;
+            }
+            let taken = self
+                .limiter
+                .borrow_mut()
+                .take(request.lane, history, Instant::now());
+            match taken {
+                Ok(()) => break,
+                Err(wait) => actix_rt::time::sleep(wait).await,
+            }
+        }
+        let begun = Instant::now();
+        let outcome = http::send(request, self.timeouts).await;
+        exchanges.add(request, &outcome, begun.elapsed());
+        Some(outcome.map_err(|trouble| match trouble {
+            Trouble::Address(_) => Failed::Settings {
+                words: trouble.to_string(),
+            },
+            _ => Failed::Later {
+                words: trouble.to_string(),
+                after: None,
+            },
+        }))
+    }
+}
+
+enum Talked<T> {
+    End(T),
+    Nothing(String),
+    Failed(Failed),
+    TooLate,
+}
+
+/// A connector that panics hurts the one delivery it panicked over.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, ()> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| ())
+}
+
+fn broken() -> Failed {
+    Failed::Refused {
+        words: "the connector broke on this delivery; please report it".into(),
+    }
+}

@@ -1,0 +1,365 @@
+//! What a CRM's folder implements. `KINDS` in `crm/mod.rs` lists the implementations; `attempt.rs` drives them; the
+//! settings form is drawn from `Kind::fields`. Everything here is a value or a pure function: a connector decides
+//! what to say and understands what it hears, it never sends, waits, stores or logs.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::limiter::Rate;
+use super::request::{Reply, Request};
+use crate::cache::snapshot::Enterprise;
+use crate::call::record::{Notice, NoticeKind};
+
+/// One kind of CRM, described once: a `static` in its folder.
+#[derive(Debug)]
+pub struct Kind {
+    /// The word in the integrations document, in `deliveries.integration` and in URLs: "retailcrm".
+    pub name: &'static str,
+    /// As people know it: "RetailCRM".
+    pub title: &'static str,
+    /// The settings form, top to bottom.
+    pub fields: &'static [Field],
+    /// What it can be told at all; other notices make no delivery.
+    pub wants: &'static [NoticeKind],
+    /// Checks one enterprise's settings and makes its connector.
+    pub connect: fn(&Place<'_>, &Value) -> Connected,
+}
+
+/// A connector, or the field that keeps it from being one.
+pub type Connected = Result<Box<dyn Connector>, SettingsFault>;
+
+/// One field of the settings form. Its texts are in the locales: `integration-{kind}-{name}` and the same with
+/// `-help`, which says where in the CRM the value is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// Key in the settings document.
+    pub name: &'static str,
+    pub input: Input,
+    pub required: bool,
+}
+
+/// How a field is filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    Text,
+    Url,
+    /// Shown masked, never sent back to the browser.
+    Secret,
+    /// A check box; the value when it is absent.
+    Flag(bool),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// CRM user id → extension; edited on the page of managers, not in the form.
+    Extensions,
+}
+
+/// Why settings cannot be used: the field and the reason, for the form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {words}")]
+pub struct SettingsFault {
+    pub field: &'static str,
+    pub words: String,
+}
+
+impl SettingsFault {
+    /// A fault of one field.
+    pub fn new(field: &'static str, words: impl Into<String>) -> Self {
+        Self {
+            field,
+            words: words.into(),
+        }
+    }
+}
+
+/// Where a connector finds itself: our own address and the enterprise it works for.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Our address as the CRM and browsers reach it, without a slash at the end; empty when not configured.
+    pub public_url: &'a str,
+    pub enterprise: &'a Enterprise,
+}
+
+/// One enterprise's connector to one CRM, with its settings inside.
+///
+/// A conversation is driven by asking for the next step with all answers heard so far: the first call has none. So
+/// a request may depend on the answer before it (register, then show), and the same answers always lead to the
+/// same step.
+pub trait Connector: Send + Sync {
+    /// The CRM's rate limits, by lane.
+    fn rates(&self) -> Vec<Rate>;
+
+    /// What to do next to tell the CRM of a notice. The common rules have been applied before: the call is not
+    /// internal and its number is known.
+    fn deliver(&self, notice: &Notice, heard: &[Reply]) -> Step<Delivered>;
+
+    /// What to do next to answer a question of ours.
+    fn ask(&self, question: &Question, heard: &[Reply]) -> Step<Answer>;
+
+    /// Many history records in one request, for a backlog; `None` when the CRM has no such thing. The verdict of the
+    /// one request holds for every record of it, so it is only used where a repetition does no harm.
+    fn deliver_many(&self, notices: &[&Notice]) -> Option<Request> {
+        let _ = notices;
+        None
+    }
+
+    /// How many records `deliver_many` takes at most.
+    fn many(&self) -> usize {
+        1
+    }
+}
+
+/// The next step of a conversation.
+#[derive(Clone, Debug)]
+pub enum Step<T> {
+    /// Send this and come back with the answer.
+    Send(Request),
+    /// It is over, and well.
+    End(T),
+    /// There is nothing to say, for this reason (words for the call's page).
+    Nothing(String),
+    /// It is over, and not well.
+    Failed(Failed),
+}
+
+/// How a delivery ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// The CRM took it; its words, may be empty.
+    Taken(String),
+    /// The CRM had it already: a success, told apart for the statistics.
+    Duplicate,
+}
+
+/// How a CRM said no. Decides what becomes of the delivery and of the link.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failed {
+    /// May succeed later: an error of the CRM's own, a timeout, no connection.
+    #[error("{words}")]
+    Later {
+        words: String,
+        after: Option<Duration>,
+    },
+    /// "Too many requests": later, and slower.
+    #[error("{words}")]
+    Throttled {
+        words: String,
+        after: Option<Duration>,
+    },
+    /// This one will never be taken; others may.
+    #[error("{words}")]
+    Refused { words: String },
+    /// Key, address or rights are wrong: nothing will be taken until somebody changes the settings.
+    #[error("{words}")]
+    Settings { words: String },
+}
+
+/// What Patchbay asks a CRM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Do address and key work?
+    Test,
+    /// Who calls from this number? E.164 with `+`.
+    Customer { phone: String },
+    /// Whose client calls from this number? E.164 with `+`.
+    Responsible { phone: String },
+    /// Who works there?
+    Managers,
+}
+
+/// What it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Works(String),
+    Customer(Option<Customer>),
+    Responsible(Option<Manager>),
+    Managers(Vec<Manager>),
+}
+
+/// A client as the CRM knows it. Untrusted text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Customer {
+    pub name: String,
+    /// Where a person opens it in the CRM, may be empty.
+    pub link: String,
+}
+
+/// A user of the CRM. Untrusted text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Manager {
+    pub id: String,
+    pub name: String,
+    pub extension: Option<String>,
+}
+
+/// What most CRMs' status codes mean, for the connectors that have nothing special to say about one. `None` when
+/// the status is a success and the body decides.
+pub fn judge_status(reply: &Reply, words: String) -> Option<Failed> {
+    match reply.status {
+        200..=299 => None,
+        300..=399 => Some(Failed::Settings {
+            words: match &reply.location {
+                Some(place) => format!("the address leads elsewhere: {place}"),
+                None => words,
+            },
+        }),
+        401 | 403 => Some(Failed::Settings { words }),
+        429 => Some(Failed::Throttled {
+            words,
+            after: reply.retry_after,
+        }),
+        408 | 425 | 500.. => Some(Failed::Later {
+            words,
+            after: reply.retry_after,
+        }),
+        _ => Some(Failed::Refused { words }),
+    }
+}
+
+/// A text setting: trimmed, `None` when absent or empty.
+pub fn text<'a>(settings: &'a Value, name: &str) -> Option<&'a str> {
+    settings
+        .get(name)
+        .and_then(Value::as_str)
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+/// A secret setting that must be there.
+///
+/// # Errors
+/// When it is absent or empty.
+pub fn secret(settings: &Value, name: &'static str) -> Result<SecretString, SettingsFault> {
+    text(settings, name)
+        .map(SecretString::from)
+        .ok_or_else(|| SettingsFault::new(name, "must not be empty"))
+}
+
+/// An address that must be there: with a scheme (https unless told), without a slash at the end and without what
+/// people copy along from the browser's line or the API's manual (`/api/…`, a query).
+///
+/// # Errors
+/// When it is absent, or no `http` or `https` address.
+pub fn address(settings: &Value, name: &'static str) -> Result<String, SettingsFault> {
+    let fault = || SettingsFault::new(name, "is not an address, such as https://shop.example");
+    let given =
+        text(settings, name).ok_or_else(|| SettingsFault::new(name, "must not be empty"))?;
+    let with_scheme = if given.contains("://") {
+        given.to_owned()
+    } else {
+        format!("https://{given}")
+    };
+    let uri: awc::http::Uri = with_scheme.parse().map_err(|_| fault())?;
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme @ ("http" | "https")), Some(authority))
+            if !authority.as_str().contains('@') =>
+        {
+            let path = uri.path().split("/api").next().unwrap_or_default();
+            Ok(format!(
+                "{scheme}://{authority}{}",
+                path.trim_end_matches('/')
+            ))
+        }
+        _ => Err(fault()),
+    }
+}
+
+/// A flag: a boolean, or the words a form or an older document writes for one.
+pub fn flag(settings: &Value, name: &str, default: bool) -> bool {
+    match settings.get(name) {
+        Some(Value::Bool(value)) => *value,
+        Some(Value::Number(number)) => number.as_i64() != Some(0),
+        Some(Value::String(word)) => match word.trim() {
+            "" => default,
+            word => !matches!(word, "0" | "false" | "off" | "no"),
+        },
+        _ => default,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_people_write_it() {
+        for (given, read) in [
+            (
+                "demo-shop.retailcrm.ru",
+                Some("https://demo-shop.retailcrm.ru"),
+            ),
+            (
+                " https://demo-shop.retailcrm.ru/ ",
+                Some("https://demo-shop.retailcrm.ru"),
+            ),
+            (
+                "https://demo-shop.retailcrm.ru/api/v5",
+                Some("https://demo-shop.retailcrm.ru"),
+            ),
+            ("http://127.0.0.1:8080", Some("http://127.0.0.1:8080")),
+            (
+                "http://127.0.0.1:8080/a/one/",
+                Some("http://127.0.0.1:8080/a/one"),
+            ),
+            ("ftp://x", None),
+            ("https://", None),
+            ("https://key@demo-shop.retailcrm.ru", None),
+            ("", None),
+            ("two words", None),
+        ] {
+            assert_eq!(
+                address(&json!({"domain": given}), "domain").ok().as_deref(),
+                read,
+                "{given:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn flags_are_read_as_forms_write_them() {
+        for (given, read) in [
+            (json!(false), false),
+            (json!("0"), false),
+            (json!("on"), true),
+            (json!(1), true),
+            (json!(null), true),
+            (json!(""), true),
+        ] {
+            assert_eq!(flag(&json!({"send": given}), "send", true), read, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_status_tells_what_becomes_of_delivery_and_link() {
+        let judge = |status| judge_status(&Reply::new(status, ""), "words".into());
+        assert_eq!(judge(204), None);
+        for (status, settings, later) in [
+            (301, true, false),
+            (401, true, false),
+            (403, true, false),
+            (404, false, false),
+            (400, false, false),
+            (500, false, true),
+            (502, false, true),
+            (408, false, true),
+        ] {
+            let failed = judge(status);
+            assert_eq!(
+                matches!(failed, Some(Failed::Settings { .. })),
+                settings,
+                "{status}"
+            );
+            assert_eq!(
+                matches!(failed, Some(Failed::Later { .. })),
+                later,
+                "{status}"
+            );
+        }
+        assert!(matches!(judge(429), Some(Failed::Throttled { .. })));
+    }
+}

@@ -1,0 +1,37 @@
+//! One enterprise's link to one CRM: what is to be told goes out in order, once, at the CRM's own pace, and is tried
+//! again by plan; a CRM that fails is left alone and hurts no other.
+//!
+//! ```text
+//!   call's commit ── rows of the outbox ─────────────▶ table deliveries
+//!        └── nudge: the same rows, leased to us             ▲ │ claims: the first open row of a call
+//!                                                    settle │ ▼
+//!   Registry ── starts, watches, looks into the table ──▶ Link (actor): Queue, Breaker, Limiter
+//!                                                           │ one try: Means
+//!                                                           ▼
+//!                                    Connector (crm/*, pure) ⇄ http ──▶ the CRM
+//! ```
+//!
+//! The table is the truth. A nudge that is lost costs a second; a process that dies costs the length of its start.
+
+pub mod actor;
+pub mod attempt;
+pub mod breaker;
+pub mod connector;
+pub mod dispatch;
+pub mod handle;
+pub mod http;
+pub mod limiter;
+pub mod observed;
+pub mod outcome;
+pub mod queue;
+pub mod registry;
+pub mod request;
+pub mod retry;
+#[cfg(any(test, feature = "testing"))]
+pub mod sample;
+pub mod settings;
+
+pub use dispatch::deliveries_for;
+pub use handle::Integrations;
+pub use observed::Observed;
+pub use settings::Settings;
