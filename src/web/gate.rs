@@ -315,7 +315,7 @@ pub fn harden(headers: &mut HeaderMap, https: bool) {
 }
 
 /// A path for use inside a query parameter.
-fn url_escape(text: &str) -> String {
+pub fn url_escape(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {

@@ -198,13 +198,67 @@ fn spell(texts: Arc<Texts>) -> impl tera::Filter {
     }
 }
 
-/// `text | pretty`: JSON with line breaks; any other text as it is.
+/// `text | pretty`: JSON on lines of its own, in the order and spelling in which it came; any other text as it is.
 fn pretty(value: &Value, _: &HashMap<String, Value>) -> tera::Result<Value> {
     let text = value.as_str().unwrap_or_default();
-    let shown = serde_json::from_str::<Value>(text)
-        .ok()
-        .and_then(|json| serde_json::to_string_pretty(&json).ok());
-    Ok(Value::String(shown.unwrap_or_else(|| text.to_owned())))
+    let json =
+        text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    Ok(Value::String(if json {
+        spread(text)
+    } else {
+        text.to_owned()
+    }))
+}
+
+/// Breaks sound JSON into indented lines without touching anything inside a string.
+fn spread(json: &str) -> String {
+    let mut out = String::with_capacity(json.len() * 2);
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    let line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        // Deep nesting is shown, but does not move out of sight.
+        out.push_str(&"  ".repeat(depth.min(20)));
+    };
+    let mut letters = json.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if quoted {
+            out.push(letter);
+            quoted = escaped || letter != '"';
+            escaped = !escaped && letter == '\\';
+            continue;
+        }
+        match letter {
+            '"' => {
+                quoted = true;
+                out.push(letter);
+            }
+            '{' | '[' => {
+                out.push(letter);
+                while letters.peek().is_some_and(|next| next.is_whitespace()) {
+                    letters.next();
+                }
+                if letters.peek().is_some_and(|next| matches!(next, '}' | ']')) {
+                    out.extend(letters.next());
+                } else {
+                    depth += 1;
+                    line(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut out, depth);
+                out.push(letter);
+            }
+            ',' => {
+                out.push(letter);
+                line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            other if other.is_whitespace() => {}
+            other => out.push(other),
+        }
+    }
+    out
 }
 
 /// Path below `static/` → the first sixteen digits of its content's hash.
@@ -256,6 +310,15 @@ mod tests {
         ]);
         let shown = when(&Value::from("2026-11-20T21:30:05.123Z"), &arguments).expect("a time");
         assert_eq!(shown, "00:30:05");
+    }
+
+    #[test]
+    fn json_is_spread_without_touching_its_strings() {
+        let told = r#"{"b":"x, {y}: \"z\\","a":[1,{}], "c":[]}"#;
+        assert_eq!(
+            spread(told),
+            "{\n  \"b\": \"x, {y}: \\\"z\\\\\",\n  \"a\": [\n    1,\n    {}\n  ],\n  \"c\": []\n}"
+        );
     }
 
     #[test]

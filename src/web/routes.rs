@@ -5,7 +5,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
 
 use super::session::policy::Area;
-use super::{events, gate, live, session, statics, system};
+use super::{calls, events, gate, live, session, statics, system};
 use crate::error::AppError;
 use actors::call::event::EventKind;
 
@@ -91,6 +91,11 @@ pub fn table() -> Vec<Entry> {
         get("/live", Area::Live, live::page::page),
         get("/live/stream", Area::Live, live::stream::stream),
         get("/api/live", Area::Live, live::page::json),
+        // Calls that were.
+        get("/calls", Area::Calls, calls::list::page),
+        get("/calls/{id}", Area::Calls, calls::call::page),
+        get("/api/calls", Area::Calls, calls::list::json),
+        get("/api/calls/{id}", Area::Calls, calls::call::json),
         // How the installation is doing.
         get("/health", Area::Open, system::health),
     ]);

@@ -16,6 +16,7 @@ pub mod rebuild;
 pub mod record;
 pub mod registry;
 pub mod state;
+pub mod timeline;
 
 pub use handle::Calls;
 

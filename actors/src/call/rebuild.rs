@@ -119,7 +119,7 @@ fn fold(
 }
 
 /// An event as it was first read: from the same bytes, with the identity the journal keeps.
-fn read(row: &journal::Event, enterprise: &Enterprise) -> Option<Event> {
+pub(super) fn read(row: &journal::Event, enterprise: &Enterprise) -> Option<Event> {
     let kind = EventKind::parse(&row.event_type)?;
     let mut event = if kind == EventKind::Lost {
         Event::lost(

@@ -204,8 +204,21 @@ pub fn page(
     page: i64,
     size: i64,
 ) -> Result<Vec<Call>, StoreError> {
+    page_from(conn, filter, page.max(0) * size, size)
+}
+
+/// Ended calls, latest first, without the first `skip` of them.
+///
+/// # Errors
+/// The database's own.
+pub fn page_from(
+    conn: &mut Conn,
+    filter: &Filter,
+    skip: i64,
+    size: i64,
+) -> Result<Vec<Call>, StoreError> {
     let rows: Vec<Row> = on!(conn, c => {
-        filtered!(filter).order((calls::received_at.desc(), calls::id.desc())).limit(size).offset(page.max(0) * size).load(c)?
+        filtered!(filter).order((calls::received_at.desc(), calls::id.desc())).limit(size).offset(skip).load(c)?
     });
     rows.into_iter().map(Call::try_from).collect()
 }

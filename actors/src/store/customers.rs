@@ -45,6 +45,27 @@ pub fn by_phone(
     }))
 }
 
+/// Names of many clients at once: (enterprise, phone, name). Asks for phones of several enterprises together, so the
+/// caller must match both.
+///
+/// # Errors
+/// The database's own.
+pub fn names(
+    conn: &mut Conn,
+    enterprises: &[i64],
+    phones: &[String],
+) -> Result<Vec<(i64, String, String)>, StoreError> {
+    use customers::dsl as u;
+    Ok(on!(conn, c => {
+        u::customers
+            .filter(u::enterprise_id.eq_any(enterprises))
+            .filter(u::phone.eq_any(phones))
+            .filter(u::name.ne(""))
+            .select((u::enterprise_id, u::phone, u::name))
+            .load(c)?
+    }))
+}
+
 /// A page of clients whose number or name contains `part`, latest caller first; `page` counts from 0.
 ///
 /// # Errors

@@ -262,6 +262,27 @@ pub fn by_id(
     Ok(found.filter(|delivery| enterprise.is_none_or(|wanted| delivery.enterprise == wanted)))
 }
 
+/// How many deliveries of each of these calls are in which state: for a page of calls that its caller may see.
+///
+/// # Errors
+/// The database's own.
+pub fn counts_of(
+    conn: &mut Conn,
+    calls: &[CallId],
+) -> Result<Vec<(CallId, DeliveryState, i64)>, StoreError> {
+    let ids: Vec<i64> = calls.iter().map(|call| call.0).collect();
+    let rows: Vec<(i64, String, i64)> = on!(conn, c => {
+        deliveries::table
+            .filter(deliveries::call_id.eq_any(&ids))
+            .group_by((deliveries::call_id, deliveries::state))
+            .select((deliveries::call_id, deliveries::state, diesel::dsl::count_star()))
+            .load(c)?
+    });
+    rows.into_iter()
+        .map(|(call, state, count)| Ok((CallId(call), DeliveryState::of(&state)?, count)))
+        .collect()
+}
+
 /// What is still to be done for one enterprise and integration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backlog {
