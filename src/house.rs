@@ -9,14 +9,17 @@ use actors::cache::snapshot::Enterprise;
 use actors::call::Calls;
 use actors::call::effect::Planned;
 use actors::call::intake::{Counters, Deps, Dispatch, Outlets, Times};
-use actors::call::record::{CallId, Record};
+use actors::call::record::Record;
+use actors::integration::dispatch::deliveries_for;
+use actors::integration::retry::Plan;
+use actors::integration::{self, Integrations, breaker};
 use actors::live::Board;
 use actors::store::Store;
 use actors::store::deliveries::{Delivery, NewDelivery};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
-use crate::config::Settings;
+use crate::config::{Settings, Span};
 
 /// Everything that lives. Clone it freely.
 #[derive(Clone)]
@@ -25,6 +28,7 @@ pub struct House {
     pub cache: Cache,
     pub board: Board,
     pub calls: Calls,
+    pub integrations: Integrations,
 }
 
 impl House {
@@ -39,14 +43,19 @@ impl House {
             .await
             .context("the enterprises cannot be read")?;
         let board = Board::default();
-        let outlets: Arc<dyn Outlets> = Arc::new(Told);
-        let dispatch: Arc<dyn Dispatch> = Arc::new(Told);
+        let integrations =
+            Integrations::start(store.clone(), cache.clone(), delivery_settings(settings))
+                .await
+                .context("deliveries cannot be started")?;
+        let told = Arc::new(Told {
+            integrations: integrations.clone(),
+        });
         let deps = Arc::new(Deps {
             store: store.clone(),
             cache: cache.clone(),
             board: board.clone(),
-            outlets,
-            dispatch,
+            outlets: told.clone(),
+            dispatch: told,
             times: Times {
                 lost_after: *settings.calls.lost_after,
                 retire_after: *settings.calls.retire_after,
@@ -70,6 +79,7 @@ impl House {
             cache,
             board,
             calls,
+            integrations,
         })
     }
 }
@@ -85,22 +95,63 @@ fn cache_times(settings: &Settings) -> actors::cache::Times {
     }
 }
 
-/// Whom changes of calls are told to.
-struct Told;
+fn delivery_settings(settings: &Settings) -> integration::Settings {
+    let deliveries = &settings.deliveries;
+    let millis = |span: Span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let plan = |spans: &[Span]| Plan(spans.iter().map(|span| millis(*span)).collect());
+    integration::Settings {
+        public_url: settings.server.public_url.clone(),
+        threads: deliveries.threads,
+        concurrency: deliveries.concurrency,
+        queue: deliveries.queue,
+        connect_timeout_ms: millis(deliveries.connect_timeout),
+        answer_timeout_ms: millis(deliveries.timeout),
+        popup_retry: plan(&deliveries.popup_retry),
+        history_retry: plan(&deliveries.upload_retry),
+        popup_life_ms: millis(deliveries.popup_useful_for),
+        hangup_life_ms: millis(deliveries.hangup_useful_for),
+        history_life_hours: deliveries.upload_useful_for.as_secs() / 3_600,
+        settle_ms: millis(settings.calls.settle_after),
+        breaker: breaker::Limits {
+            failures: deliveries.breaker_failures,
+            pause_ms: millis(deliveries.breaker_pause),
+            longest_pause_ms: millis(deliveries.breaker_longest_pause),
+        },
+        look_every_ms: millis(deliveries.sweep),
+        ..integration::Settings::default()
+    }
+}
+
+/// Whom changes of calls are told to, and what that takes.
+struct Told {
+    integrations: Integrations,
+}
 
 impl Outlets for Told {
-    fn changed(&self, _: &Arc<Enterprise>, _: Arc<Record>, _: Vec<Delivery>, _: Option<CallId>) {}
+    fn changed(
+        &self,
+        _: &Arc<Enterprise>,
+        _: Arc<Record>,
+        deliveries: Vec<Delivery>,
+        _: Option<Arc<Record>>,
+    ) {
+        if !deliveries.is_empty() {
+            self.integrations.nudge(deliveries);
+        }
+    }
 }
 
 impl Dispatch for Told {
     fn deliveries(
         &self,
-        _: &[Planned],
+        notices: &[Planned],
         _: &Record,
-        _: &Enterprise,
-        _: DateTime<Utc>,
+        enterprise: &Enterprise,
+        now: DateTime<Utc>,
     ) -> Vec<NewDelivery> {
-        Vec::new()
+        let mut rows = deliveries_for(notices, enterprise, self.integrations.settings(), now);
+        self.integrations.prepare(&mut rows);
+        rows
     }
 
     fn message(&self, _: u16, _: &Record, _: &Enterprise, _: DateTime<Utc>) -> Option<NewDelivery> {

@@ -53,6 +53,7 @@ pub async fn build(
         cache,
         board,
         calls,
+        integrations,
     } = House::start(&settings, store).await?;
     Ok(App {
         gauge: Gauge::new(&settings.events),
@@ -62,6 +63,7 @@ pub async fn build(
         cache,
         board,
         calls,
+        integrations,
         started: Instant::now(),
         boot: format!("{:08x}", rand::random::<u32>()),
         pages,

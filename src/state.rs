@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use actors::cache::Cache;
 use actors::call::Calls;
+use actors::integration::Integrations;
 use actors::live::Board;
 use actors::store::Store;
 
@@ -24,6 +25,8 @@ pub struct App {
     pub board: Board,
     /// Where events go.
     pub calls: Calls,
+    /// Every enterprise's links to its CRMs.
+    pub integrations: Integrations,
     /// How much one enterprise may send.
     pub gauge: Gauge,
     /// Events that were not taken.

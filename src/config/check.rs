@@ -93,9 +93,7 @@ pub fn findings(settings: &Settings) -> Vec<String> {
     let deliveries = &settings.deliveries;
     for (name, plan) in [
         ("popup_retry", &deliveries.popup_retry),
-        ("hangup_retry", &deliveries.hangup_retry),
         ("upload_retry", &deliveries.upload_retry),
-        ("breaker_waits", &deliveries.breaker_waits),
     ] {
         say(
             plan.is_empty(),
@@ -107,16 +105,8 @@ pub fn findings(settings: &Settings) -> Vec<String> {
         );
     }
     say(
-        !(0.0..=1.0).contains(&deliveries.jitter),
-        "`deliveries.jitter` must be between 0 and 1",
-    );
-    say(
         deliveries.concurrency == 0,
         "`deliveries.concurrency` must be at least 1",
-    );
-    say(
-        deliveries.rate_per_second == 0,
-        "`deliveries.rate_per_second` must be at least 1",
     );
     say(
         deliveries.breaker_failures == 0,

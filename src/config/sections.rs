@@ -118,17 +118,15 @@ pub struct Deliveries {
     #[serde(deserialize_with = "list")]
     pub popup_retry: Vec<Span>,
     #[serde(deserialize_with = "list")]
-    pub hangup_retry: Vec<Span>,
-    #[serde(deserialize_with = "list")]
     pub upload_retry: Vec<Span>,
     pub hangup_useful_for: Span,
     pub upload_useful_for: Span,
-    pub jitter: f64,
+    pub threads: usize,
     pub concurrency: usize,
-    pub rate_per_second: u32,
+    pub queue: usize,
     pub breaker_failures: u32,
-    #[serde(deserialize_with = "list")]
-    pub breaker_waits: Vec<Span>,
+    pub breaker_pause: Span,
+    pub breaker_longest_pause: Span,
     pub sweep: Span,
     pub lease: Span,
 }

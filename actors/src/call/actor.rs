@@ -179,15 +179,16 @@ impl CallActor {
             ctx.stop();
             return;
         };
-        let merge = absorbed.map(|other| Merge {
+        let merge = absorbed.as_ref().map(|other| Merge {
             from: other.state.id,
             into: self.inner.state.id,
         });
+        let gone = absorbed.and_then(|other| other.record);
         let commit = self.commit(&take, before.as_deref(), reopened, effects, merge);
         let store = self.deps.store.clone();
         let committing = async move { store.commit(commit).await };
         ctx.wait(committing.into_actor(self).map(move |outcome, actor, ctx| {
-            actor.publish(*take, outcome, before.is_none(), merge, ctx);
+            actor.publish(*take, outcome, before.is_none(), gone, ctx);
         }));
     }
 
@@ -254,7 +255,7 @@ impl CallActor {
         take: Take,
         outcome: Result<Committed, WriteError>,
         first: bool,
-        merge: Option<Merge>,
+        gone: Option<Arc<Record>>,
         ctx: &mut Context<Self>,
     ) {
         let call = self.inner.state.id;
@@ -272,16 +273,13 @@ impl CallActor {
                 if first || ended || self.inner.reopened > 0 {
                     self.registry.do_send(Stirred { call, ended });
                 }
-                if let Some(merge) = merge {
-                    self.deps.board.withdraw(merge.from);
+                if let Some(gone) = &gone {
+                    self.deps.board.withdraw(gone.call);
                 }
                 self.deps.board.publish(record.clone());
-                self.deps.outlets.changed(
-                    &self.inner.enterprise,
-                    record,
-                    deliveries,
-                    merge.map(|merge| merge.from),
-                );
+                self.deps
+                    .outlets
+                    .changed(&self.inner.enterprise, record, deliveries, gone);
             }
             Ok(Committed::Duplicate) => {
                 // The journal knew it and we did not: another process took it. What we think of the call is old.

@@ -128,7 +128,7 @@ pub trait Outlets: Send + Sync {
         enterprise: &Arc<Enterprise>,
         record: Arc<Record>,
         deliveries: Vec<Delivery>,
-        absorbed: Option<CallId>,
+        absorbed: Option<Arc<Record>>,
     );
 }
 
