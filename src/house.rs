@@ -2,6 +2,7 @@
 //! demo and the tests; knows nothing of HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_rt::Arbiter;
 use actors::cache::Cache;
@@ -16,6 +17,8 @@ use actors::integration::{self, Integrations, breaker};
 use actors::live::Board;
 use actors::store::Store;
 use actors::store::deliveries::{Delivery, NewDelivery};
+use actors::store::listen::{Heard, Listener};
+use actors::telegram::{self, Telegram};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
@@ -29,6 +32,9 @@ pub struct House {
     pub board: Board,
     pub calls: Calls,
     pub integrations: Integrations,
+    pub telegram: Telegram,
+    /// Hears of changed configurations on PostgreSQL for as long as it is kept.
+    pub listener: Option<Arc<Listener>>,
 }
 
 impl House {
@@ -42,13 +48,27 @@ impl House {
             .refresh()
             .await
             .context("the enterprises cannot be read")?;
+        let listener = hear_changes(&store, &cache)?;
         let board = Board::default();
         let integrations =
             Integrations::start(store.clone(), cache.clone(), delivery_settings(settings))
                 .await
                 .context("deliveries cannot be started")?;
+        let seen = board.clone();
+        let telegram = Telegram::start(
+            store.clone(),
+            cache.clone(),
+            Arc::new(move |call| {
+                seen.view(call)
+                    .map(|view| (view.record.clone(), view.client_name.clone()))
+            }),
+            telegram_settings(settings),
+            &Arbiter::new().handle(),
+        );
         let told = Arc::new(Told {
             integrations: integrations.clone(),
+            telegram: telegram.clone(),
+            board: board.clone(),
         });
         let deps = Arc::new(Deps {
             store: store.clone(),
@@ -80,7 +100,40 @@ impl House {
             board,
             calls,
             integrations,
+            telegram,
+            listener,
         })
+    }
+}
+
+/// A configuration changed by another process, or straight in the database, is read anew at once.
+fn hear_changes(store: &Store, cache: &Cache) -> anyhow::Result<Option<Arc<Listener>>> {
+    let cache = cache.clone();
+    let listener = store.listen(move |heard| match heard {
+        Heard::Changed(id) => match cache.by_id(id) {
+            Some(enterprise) => cache.nudge(&enterprise.number),
+            None => cache.nudge_all(),
+        },
+        Heard::Listening => cache.nudge_all(),
+    })?;
+    Ok(listener.map(Arc::new))
+}
+
+fn telegram_settings(settings: &Settings) -> telegram::Settings {
+    let told = &settings.telegram;
+    let defaults = telegram::Settings::default();
+    telegram::Settings {
+        base_url: told.base_url.clone(),
+        public_url: settings.server.public_url.clone(),
+        limits: telegram::limiter::Limits {
+            chat_pace: *told.chat_interval,
+            bot_per_second: usize::try_from(told.rate_per_bot).unwrap_or(usize::MAX),
+            ..defaults.limits
+        },
+        timeout: *told.timeout,
+        reply_within: chrono::TimeDelta::from_std(*told.reply_within)
+            .unwrap_or(defaults.reply_within),
+        ..defaults
     }
 }
 
@@ -125,16 +178,28 @@ fn delivery_settings(settings: &Settings) -> integration::Settings {
 /// Whom changes of calls are told to, and what that takes.
 struct Told {
     integrations: Integrations,
+    telegram: Telegram,
+    board: Board,
 }
 
 impl Outlets for Told {
     fn changed(
         &self,
-        _: &Arc<Enterprise>,
-        _: Arc<Record>,
+        enterprise: &Arc<Enterprise>,
+        record: Arc<Record>,
         deliveries: Vec<Delivery>,
-        _: Option<Arc<Record>>,
+        absorbed: Option<Arc<Record>>,
     ) {
+        if has_chats(enterprise) {
+            if let Some(absorbed) = absorbed {
+                self.telegram.absorb(absorbed);
+            }
+            let client = self
+                .board
+                .view(record.call)
+                .and_then(|view| view.client_name.clone());
+            self.telegram.nudge(record, client);
+        }
         if !deliveries.is_empty() {
             self.integrations.nudge(deliveries);
         }
@@ -154,7 +219,32 @@ impl Dispatch for Told {
         rows
     }
 
-    fn message(&self, _: u16, _: &Record, _: &Enterprise, _: DateTime<Utc>) -> Option<NewDelivery> {
-        None
+    fn message(
+        &self,
+        reopened: u16,
+        record: &Record,
+        enterprise: &Enterprise,
+        now: DateTime<Utc>,
+    ) -> Option<NewDelivery> {
+        has_chats(enterprise).then(|| NewDelivery {
+            enterprise: enterprise.id,
+            integration: telegram::INTEGRATION.to_owned(),
+            call: record.call,
+            unique_id: record.unique_id.clone(),
+            // A call that is opened again owes its chats another last word.
+            kind: match reopened {
+                0 => telegram::KIND.to_owned(),
+                times => format!("{}:{}", telegram::KIND, times + 1),
+            },
+            position: i32::from(reopened) + 1,
+            payload: "{}".to_owned(),
+            not_before: now,
+            expires_at: None,
+            lease: false,
+        })
     }
+}
+
+fn has_chats(enterprise: &Enterprise) -> bool {
+    enterprise.bot_token.is_some() && enterprise.has_telegram_subscribers
 }

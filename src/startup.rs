@@ -54,6 +54,8 @@ pub async fn build(
         board,
         calls,
         integrations,
+        telegram,
+        listener,
     } = House::start(&settings, store).await?;
     Ok(App {
         gauge: Gauge::new(&settings.events),
@@ -64,6 +66,8 @@ pub async fn build(
         board,
         calls,
         integrations,
+        telegram,
+        listener,
         started: Instant::now(),
         boot: format!("{:08x}", rand::random::<u32>()),
         pages,
@@ -88,6 +92,8 @@ async fn run(settings: Arc<Settings>, store: Store) -> anyhow::Result<()> {
     let _ = stop.send(true);
     handle.stop(true).await;
     running.await.context("the server's task ended badly")??;
+    let limit = *app.settings.server.stop_timeout;
+    futures_util::future::join(app.integrations.finish(limit), app.telegram.stop(limit)).await;
     log::info!("stopped");
     Ok(())
 }

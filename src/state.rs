@@ -8,6 +8,8 @@ use actors::call::Calls;
 use actors::integration::Integrations;
 use actors::live::Board;
 use actors::store::Store;
+use actors::store::listen::Listener;
+use actors::telegram::Telegram;
 
 use crate::config::Settings;
 use crate::web::events::gauge::Gauge;
@@ -27,6 +29,10 @@ pub struct App {
     pub calls: Calls,
     /// Every enterprise's links to its CRMs.
     pub integrations: Integrations,
+    /// Every enterprise's bot.
+    pub telegram: Telegram,
+    /// Hears of changed configurations on PostgreSQL for as long as it is kept.
+    pub listener: Option<Arc<Listener>>,
     /// How much one enterprise may send.
     pub gauge: Gauge,
     /// Events that were not taken.
