@@ -49,6 +49,9 @@ pub enum AppError {
     /// An event that was not taken; each reason has its status below.
     #[error("{0}")]
     Refused(#[from] Refusal),
+    /// `/health` says no; the body is its own.
+    #[error("this process cannot do its work")]
+    Unhealthy(serde_json::Value),
     /// Anything not foreseen. The cause is logged, never sent.
     #[error("something went wrong on our side")]
     Unknown(#[source] anyhow::Error),
@@ -68,6 +71,7 @@ impl AppError {
             AppError::TooMany(_) => "too-many",
             AppError::Busy { .. } => "busy",
             AppError::Refused(refusal) => refusal.word(),
+            AppError::Unhealthy(_) => "busy",
             AppError::Unknown(_) => "internal",
         }
     }
@@ -90,6 +94,7 @@ impl ResponseError for AppError {
             AppError::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             AppError::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Refused(refusal) => refusal_status(refusal),
+            AppError::Unhealthy(_) => StatusCode::SERVICE_UNAVAILABLE,
             AppError::Unknown(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -115,6 +120,9 @@ impl ResponseError for AppError {
                 answer.insert_header((header::RETRY_AFTER, 1));
             }
             _ => {}
+        }
+        if let AppError::Unhealthy(body) = self {
+            return answer.json(body);
         }
         answer.json(json!({"error": self.word(), "message": self.to_string()}))
     }

@@ -97,7 +97,12 @@ pub fn table() -> Vec<Entry> {
         get("/api/calls", Area::Calls, calls::list::json),
         get("/api/calls/{id}", Area::Calls, calls::call::json),
         // How the installation is doing.
-        get("/health", Area::Open, system::health),
+        get("/health", Area::Open, system::health::health),
+        get("/stats", Area::Machine, system::metrics::stats),
+        get("/metrics", Area::Machine, system::metrics::metrics),
+        get("/system", Area::System, system::page::page),
+        get("/system/panel", Area::System, system::page::panel),
+        post("/system/integrations/{enterprise}/{kind}/reset", Area::System, system::page::reset),
     ]);
     table
 }

@@ -2,12 +2,15 @@
 //! tests with port 0); makes no decisions about requests.
 
 use std::net::{SocketAddr, TcpListener};
+use std::time::Instant;
 
 use actix_web::dev::Server;
 use actix_web::{App as Application, HttpServer, web};
 use anyhow::Context as _;
 
 use super::routes;
+use super::system::metrics::recorder;
+use super::system::pulse::{EVERY, Pulse};
 use crate::state::App;
 
 /// A server that has its addresses but was not polled yet.
@@ -32,10 +35,15 @@ pub fn listen(app: web::Data<App>) -> anyhow::Result<Listening> {
         .map(TcpListener::local_addr)
         .collect::<Result<Vec<_>, _>>()?;
     let assets = app.pages.assets.clone();
+    let pulse = web::Data::new(Pulse::default());
+    beat(app.clone(), pulse.clone());
+    // Counters that were counted before anybody looked are not lost.
+    recorder();
     let mut server = HttpServer::new(move || {
         let assets = assets.clone();
         Application::new()
             .app_data(app.clone())
+            .app_data(pulse.clone())
             .configure(move |config| routes::configure(config, &assets))
     })
     .workers(settings.server.worker_count())
@@ -52,6 +60,25 @@ pub fn listen(app: web::Data<App>) -> anyhow::Result<Listening> {
         server: server.run(),
         addresses,
     })
+}
+
+/// Once a second: the rate of events, and what the throttle may forget.
+fn beat(app: web::Data<App>, pulse: web::Data<Pulse>) {
+    actix_web::rt::spawn(async move {
+        let mut stopping = app.stopping.clone();
+        let mut seconds: u64 = 0;
+        while !*stopping.borrow() {
+            pulse.note(Instant::now(), app.store.writer_state().events);
+            seconds += 1;
+            if seconds.is_multiple_of(60) {
+                app.throttle.sweep();
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => {}
+                changed = stopping.changed() => if changed.is_err() { return },
+            }
+        }
+    });
 }
 
 fn open(address: SocketAddr) -> std::io::Result<TcpListener> {

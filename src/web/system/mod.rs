@@ -1,10 +1,7 @@
-//! How the installation is doing, for people and for machines.
+//! How the installation is doing: for people (`page`), for machines (`stats`, `metrics`), for load balancers (`health`).
 
-use actix_web::HttpResponse;
-
-use crate::error::AppError;
-
-/// `GET /health`
-pub async fn health() -> Result<HttpResponse, AppError> {
-    Ok(HttpResponse::Ok().json(serde_json::json!({"status": "ok"})))
-}
+pub mod health;
+pub mod metrics;
+pub mod numbers;
+pub mod page;
+pub mod pulse;
