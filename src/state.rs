@@ -6,6 +6,7 @@ use std::time::Instant;
 use actors::cache::Cache;
 use actors::call::Calls;
 use actors::integration::Integrations;
+use actors::integration::breaker::Position;
 use actors::live::Board;
 use actors::store::Store;
 use actors::store::listen::Listener;
@@ -47,8 +48,13 @@ pub struct App {
 }
 
 impl App {
-    /// Whether this integration's breaker is open now.
-    pub fn is_paused(&self, _enterprise: i64, _integration: &str) -> bool {
-        false
+    /// Whether this integration sends nothing at the moment: paused by a person, or by its breaker.
+    pub fn is_paused(&self, enterprise: i64, integration: &str) -> bool {
+        self.integrations
+            .watch(enterprise, integration)
+            .is_some_and(|seen| {
+                let seen = seen.borrow();
+                seen.paused || matches!(seen.breaker, Position::Open { .. })
+            })
     }
 }

@@ -102,7 +102,11 @@ pub fn table() -> Vec<Entry> {
         get("/metrics", Area::Machine, system::metrics::metrics),
         get("/system", Area::System, system::page::page),
         get("/system/panel", Area::System, system::page::panel),
-        post("/system/integrations/{enterprise}/{kind}/reset", Area::System, system::page::reset),
+        post(
+            "/system/integrations/{enterprise}/{kind}/reset",
+            Area::System,
+            system::page::reset,
+        ),
     ]);
     table
 }

@@ -186,15 +186,23 @@ pub fn answer(facts: &Facts, clock: impl Fn(DateTime<Utc>) -> String) -> Answer 
         list.skip("useful");
         return list.close(name);
     };
-    // A pause matters while something waits for its end; what it did to a delivery of the past, the outcome says.
+    // A pause of now matters while something waits for its end; a pause of then shows in that nothing was ever tried.
     let paused = facts
         .integration
         .as_ref()
         .is_some_and(|integration| integration.paused);
-    if paused && delivery.stand == Stand::Open {
-        list.push("running", "no", Mark::Waiting, none());
-    } else {
-        list.ask("running", true, none(), String::new());
+    match delivery.stand {
+        Stand::Open if paused => list.push("running", "no", Mark::Waiting, none()),
+        Stand::Missed if delivery.attempts == 0 => {
+            list.push(
+                "running",
+                "missed",
+                Mark::No,
+                (delivery.outcome.clone(), String::new()),
+            );
+            list.stopped = true;
+        }
+        _ => list.ask("running", true, none(), String::new()),
     }
     let took = delivery
         .finished_at
@@ -388,6 +396,12 @@ mod tests {
             }),
             ("not", "popup-accepted-no", |facts| {
                 stand(facts, Stand::Missed)
+            }),
+            ("not", "popup-running-missed", |facts| {
+                stand(facts, Stand::Missed);
+                if let Some(delivery) = &mut facts.delivery {
+                    delivery.attempts = 0;
+                }
             }),
             ("waiting", "popup-accepted-waiting", |facts| {
                 stand(facts, Stand::Open)

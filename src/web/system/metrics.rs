@@ -13,7 +13,9 @@ use crate::error::AppError;
 use crate::web::session::State;
 
 /// Upper bounds of the histograms, in seconds: from a commit to a slow CRM.
-const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0];
+const BUCKETS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0,
+];
 
 /// The process' one recorder, started at the first call; `None` when something else records already.
 pub fn recorder() -> Option<&'static PrometheusHandle> {
@@ -36,11 +38,14 @@ pub async fn stats(app: State, pulse: web::Data<Pulse>) -> Result<HttpResponse, 
 /// `GET /metrics`
 pub async fn metrics(app: State, pulse: web::Data<Pulse>) -> Result<HttpResponse, AppError> {
     let numbers = gather(&app, &pulse).await?;
-    let recorder = recorder()
-        .ok_or_else(|| AppError::unknown(anyhow::anyhow!("another recorder has taken the metrics")))?;
+    let recorder = recorder().ok_or_else(|| {
+        AppError::unknown(anyhow::anyhow!("another recorder has taken the metrics"))
+    })?;
     set_gauges(&numbers);
     recorder.run_upkeep();
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(recorder.render()))
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .body(recorder.render()))
 }
 
 fn set_gauges(numbers: &Numbers) {
@@ -67,7 +72,16 @@ fn set_gauges(numbers: &Numbers) {
     counter!("patchbay_cache_misses_total").absolute(numbers.cache.misses);
     gauge!("patchbay_uptime_seconds").set(numbers.uptime_seconds as f64);
     for link in &numbers.integrations {
-        let labels = [("enterprise", link.enterprise_number.clone()), ("integration", link.integration.clone())];
-        gauge!("patchbay_breaker_open", &labels).set(if link.paused || link.breaker != Position::Closed { 1.0 } else { 0.0 });
+        let labels = [
+            ("enterprise", link.enterprise_number.clone()),
+            ("integration", link.integration.clone()),
+        ];
+        gauge!("patchbay_breaker_open", &labels).set(
+            if link.paused || link.breaker != Position::Closed {
+                1.0
+            } else {
+                0.0
+            },
+        );
     }
 }

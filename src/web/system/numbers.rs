@@ -78,7 +78,10 @@ pub struct Waiting {
 
 /// Looks at everything. Fails only when the database cannot be asked for its backlog.
 pub async fn gather(app: &App, pulse: &Pulse) -> Result<Numbers, AppError> {
-    let backlog = app.store.read(|conn| deliveries::backlog(conn, None)).await?;
+    let backlog = app
+        .store
+        .read(|conn| deliveries::backlog(conn, None))
+        .await?;
     let waiting = waiting(app, backlog, Utc::now());
     let writer = app.store.writer_state();
     let counters = &app.calls.deps().counters;
@@ -92,7 +95,11 @@ pub async fn gather(app: &App, pulse: &Pulse) -> Result<Numbers, AppError> {
             refused: app.refusals.counts().into_iter().collect(),
         },
         database: Database {
-            kind: if app.store.place().is_sqlite() { "sqlite" } else { "postgres" },
+            kind: if app.store.place().is_sqlite() {
+                "sqlite"
+            } else {
+                "postgres"
+            },
             queue_size: app.settings.events.queue,
             writer,
         },
@@ -106,8 +113,16 @@ pub async fn gather(app: &App, pulse: &Pulse) -> Result<Numbers, AppError> {
         },
         deliveries: Deliveries {
             waiting: waiting.iter().map(|row| row.waiting).sum(),
-            oldest_seconds: waiting.iter().map(|row| row.oldest_seconds).max().unwrap_or(0),
-            telegram_waiting: waiting.iter().filter(|row| row.integration == "telegram").map(|row| row.waiting).sum(),
+            oldest_seconds: waiting
+                .iter()
+                .map(|row| row.oldest_seconds)
+                .max()
+                .unwrap_or(0),
+            telegram_waiting: waiting
+                .iter()
+                .filter(|row| row.integration == "telegram")
+                .map(|row| row.waiting)
+                .sum(),
             by_integration: waiting,
         },
         integrations: app.integrations.observe(),
@@ -119,14 +134,20 @@ pub async fn gather(app: &App, pulse: &Pulse) -> Result<Numbers, AppError> {
 fn waiting(app: &App, backlog: Vec<Backlog>, now: DateTime<Utc>) -> Vec<Waiting> {
     let mut sums: BTreeMap<(i64, String), Waiting> = BTreeMap::new();
     for row in backlog {
-        let sum = sums.entry((row.enterprise, row.integration.clone())).or_insert_with(|| Waiting {
-            enterprise: row.enterprise,
-            enterprise_number: app.cache.by_id(row.enterprise).map(|it| it.number.clone()).unwrap_or_default(),
-            integration: row.integration,
-            waiting: 0,
-            oldest: row.oldest,
-            oldest_seconds: 0,
-        });
+        let sum = sums
+            .entry((row.enterprise, row.integration.clone()))
+            .or_insert_with(|| Waiting {
+                enterprise: row.enterprise,
+                enterprise_number: app
+                    .cache
+                    .by_id(row.enterprise)
+                    .map(|it| it.number.clone())
+                    .unwrap_or_default(),
+                integration: row.integration,
+                waiting: 0,
+                oldest: row.oldest,
+                oldest_seconds: 0,
+            });
         sum.waiting += row.count;
         sum.oldest = sum.oldest.min(row.oldest);
         sum.oldest_seconds = (now - sum.oldest).num_seconds().max(0);

@@ -19,13 +19,21 @@ use crate::web::visit::Visit;
 const LAST: usize = 15;
 
 /// `GET /system`
-pub async fn page(app: State, visit: Visit, pulse: web::Data<Pulse>) -> Result<HttpResponse, AppError> {
+pub async fn page(
+    app: State,
+    visit: Visit,
+    pulse: web::Data<Pulse>,
+) -> Result<HttpResponse, AppError> {
     let context = context(&app, &visit, &pulse).await?;
     visit.page(&app, "system/page.html", &context)
 }
 
 /// `GET /system/panel`: the part that changes.
-pub async fn panel(app: State, visit: Visit, pulse: web::Data<Pulse>) -> Result<HttpResponse, AppError> {
+pub async fn panel(
+    app: State,
+    visit: Visit,
+    pulse: web::Data<Pulse>,
+) -> Result<HttpResponse, AppError> {
     let context = context(&app, &visit, &pulse).await?;
     visit.page(&app, "system/panel.html", &context)
 }
@@ -38,7 +46,12 @@ pub async fn reset(
     path: web::Path<(i64, String)>,
 ) -> Result<HttpResponse, AppError> {
     let (enterprise, kind) = path.into_inner();
-    if app.cache.by_id(enterprise).is_none() || !app.integrations.order(enterprise, &kind, Order::Reset).await {
+    if app.cache.by_id(enterprise).is_none()
+        || !app
+            .integrations
+            .order(enterprise, &kind, Order::Reset)
+            .await
+    {
         return Err(AppError::NotFound);
     }
     let viewer = visit.viewer()?;
@@ -49,7 +62,9 @@ pub async fn reset(
         action: "integration.reset".into(),
         what: json!({"integration": kind}),
     };
-    app.store.write(move |conn| audit::add(conn, &entry, Utc::now())).await?;
+    app.store
+        .write(move |conn| audit::add(conn, &entry, Utc::now()))
+        .await?;
     panel(app, visit, pulse).await
 }
 
@@ -57,14 +72,33 @@ async fn context(app: &App, visit: &Visit, pulse: &Pulse) -> Result<tera::Contex
     let numbers = gather(app, pulse).await?;
     let failures = app
         .store
-        .read(|conn| logs::page(conn, &Filter { status: "error".into(), ..Filter::default() }, 0, LAST as i64))
+        .read(|conn| {
+            logs::page(
+                conn,
+                &Filter {
+                    status: "error".into(),
+                    ..Filter::default()
+                },
+                0,
+                LAST as i64,
+            )
+        })
         .await?;
     let mut context = visit.context();
     context.insert("links", &links(&numbers));
     context.insert("refused", &numbers.events.refused.values().sum::<u64>());
     context.insert("numbers", &numbers);
-    context.insert("hit_percent", &format!("{:.1}", numbers.cache.hit_ratio * 100.0));
-    context.insert("commit_ms", &format!("{:.1}", numbers.database.writer.last_commit_us as f64 / 1000.0));
+    context.insert(
+        "hit_percent",
+        &format!("{:.1}", numbers.cache.hit_ratio * 100.0),
+    );
+    context.insert(
+        "commit_ms",
+        &format!(
+            "{:.1}",
+            numbers.database.writer.last_commit_us as f64 / 1000.0
+        ),
+    );
     context.insert("failures", &failures);
     let refusals: Vec<Value> = app
         .refusals
@@ -88,7 +122,11 @@ fn links(numbers: &Numbers) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut seen = std::collections::HashSet::new();
     let waiting = |enterprise: i64, integration: &str| {
-        numbers.deliveries.by_integration.iter().find(|row| row.enterprise == enterprise && row.integration == integration)
+        numbers
+            .deliveries
+            .by_integration
+            .iter()
+            .find(|row| row.enterprise == enterprise && row.integration == integration)
     };
     for link in &numbers.integrations {
         seen.insert((link.enterprise, link.integration.clone()));
@@ -119,14 +157,19 @@ fn links(numbers: &Numbers) -> Vec<Value> {
     }
     rows.sort_by_key(|row| {
         let troubled = row["state"] != "closed";
-        (!troubled, std::cmp::Reverse(row["oldest_seconds"].as_i64().unwrap_or(0)))
+        (
+            !troubled,
+            std::cmp::Reverse(row["oldest_seconds"].as_i64().unwrap_or(0)),
+        )
     });
     rows
 }
 
 /// The system page is the operator's: times on this machine's clock.
 fn zone() -> String {
-    let named = std::env::var("TZ").ok().filter(|zone| zone.parse::<chrono_tz::Tz>().is_ok());
+    let named = std::env::var("TZ")
+        .ok()
+        .filter(|zone| zone.parse::<chrono_tz::Tz>().is_ok());
     let linked = || {
         let link = std::fs::read_link("/etc/localtime").ok()?;
         let text = link.to_string_lossy().into_owned();

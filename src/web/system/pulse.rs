@@ -48,7 +48,10 @@ mod tests {
         assert_eq!(pulse.rate(), 0.0);
         for second in 0..60_u64 {
             // Quiet for fifty seconds, then seven events a second.
-            pulse.note(start + Duration::from_secs(second), second.saturating_sub(49) * 7);
+            pulse.note(
+                start + Duration::from_secs(second),
+                second.saturating_sub(49) * 7,
+            );
         }
         assert_eq!(pulse.rate().round(), 7.0);
     }
