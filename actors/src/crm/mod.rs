@@ -1,7 +1,11 @@
 //! The CRMs Patchbay talks to, one folder each, always with the same files. To add one: copy `skeleton/`, fill it
-//! in, and add its line to `KINDS`; nothing else changes. Rules common to all are in `integration/`, not here.
+//! in, add its module and its line in `KINDS`, and its texts in the locales; nothing else changes. Rules common to all
+//! are in `integration/`, not here.
 
+#[cfg(test)]
+mod conformance;
 pub mod retailcrm;
+pub mod skeleton;
 
 use crate::integration::connector::Kind;
 

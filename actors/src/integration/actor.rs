@@ -27,7 +27,7 @@ use super::queue::{Queue, is_history};
 use super::registry::{ExitGuard, House, LinkId};
 use crate::cache::snapshot::Enterprise;
 use crate::crm;
-use crate::store::deliveries::Delivery;
+use crate::store::deliveries::{Delivery, DeliveryState};
 use crate::store::{Settlement, StoreError, WriteError, outbox};
 
 /// Rows claimed at a time.
@@ -570,12 +570,19 @@ impl Handler<Nudge> for Link {
     type Result = ();
 
     fn handle(&mut self, Nudge(rows): Nudge, ctx: &mut Self::Context) {
-        let now = Instant::now();
-        let rest: Vec<Delivery> = rows
-            .into_iter()
-            .filter(|row| !self.flying.contains_key(&row.id))
-            .filter_map(|row| self.queue.push(row, now))
-            .collect();
+        let (now, clock) = (Instant::now(), Utc::now());
+        let mut rest = Vec::new();
+        for row in rows {
+            if row.state != DeliveryState::Leased {
+                // History waits in the table in any case, and nothing comes after it.
+                if !is_history(&row.kind) {
+                    self.queue.mark_away(row.call, now);
+                    self.look_again |= row.not_before <= clock;
+                }
+            } else if !self.flying.contains_key(&row.id) {
+                rest.extend(self.queue.push(row, now));
+            }
+        }
         self.give_back(rest, ctx);
         self.pump(ctx);
     }
@@ -640,6 +647,21 @@ impl Handler<Ask> for Link {
             link.questions -= 1;
             outcome
         }))
+    }
+}
+
+/// Die of a panic: for the tests of those who watch.
+#[cfg(test)]
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Crash;
+
+#[cfg(test)]
+impl Handler<Crash> for Link {
+    type Result = ();
+
+    fn handle(&mut self, _: Crash, _: &mut Self::Context) {
+        panic!("as the test wants");
     }
 }
 

@@ -2,11 +2,11 @@
 //! Cheap to clone, usable from any thread. Holds no rule of its own.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_rt::Arbiter;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -15,14 +15,16 @@ use super::actor::{Ask, Finish, Nudge, Order};
 use super::attempt::Means;
 use super::breaker::Position;
 use super::connector::{Answer, Failed, Place, Question};
+use super::dispatch::deliveries_for;
 use super::http::Timeouts;
 use super::limiter::Limiter;
 use super::observed::Observed;
-use super::registry::{House, LinkId, Registry, Shared, Start};
+use super::registry::{House, LinkId, Registry, Shared};
 use super::settings::Settings;
 use crate::cache::{Cache, Enterprise};
+use crate::call::effect::Planned;
 use crate::crm;
-use crate::store::deliveries::{Delivery, DeliveryState, NewDelivery};
+use crate::store::deliveries::{Delivery, NewDelivery};
 use crate::store::outbox::{self, Again};
 use crate::store::{Store, StoreError};
 
@@ -72,14 +74,22 @@ impl Integrations {
         &self.shared.house.settings
     }
 
+    /// What a call calls for, as rows for its commit: `deliveries_for` with `prepare`.
+    pub fn deliveries(
+        &self,
+        planned: &[Planned],
+        enterprise: &Enterprise,
+        now: DateTime<Utc>,
+    ) -> Vec<NewDelivery> {
+        let mut rows = deliveries_for(planned, enterprise, self.settings(), now);
+        self.prepare(&mut rows);
+        rows
+    }
+
     /// Before a commit: rows of a link that cannot take them now (paused, open breaker, full) are not leased to us; the
     /// table keeps them, and nobody has to give them back.
     pub fn prepare(&self, rows: &mut [NewDelivery]) {
-        let links = self
-            .shared
-            .links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let links = self.shared.links();
         for row in rows.iter_mut().filter(|row| row.lease) {
             let id = crm::find(&row.integration).map(|kind| LinkId {
                 enterprise: row.enterprise,
@@ -95,48 +105,27 @@ impl Integrations {
     }
 
     /// After a commit: the rows it wrote, as the store gave them back. Those that are leased to us go to their links
-    /// at once; the others are found in the table when they are due. Never waits; what is lost costs a lease's time.
+    /// at once; of those that are not the link only learns that they stand in the table, so that nothing of the same
+    /// call overtakes them. Never waits; what is lost costs a lease's time.
     pub fn nudge(&self, rows: Vec<Delivery>) {
         let mut by_link: HashMap<LinkId, Vec<Delivery>> = HashMap::with_capacity(1);
-        for row in rows
-            .into_iter()
-            .filter(|row| row.state == DeliveryState::Leased)
-        {
+        for row in rows {
             if let Some(kind) = crm::find(&row.integration) {
-                by_link
-                    .entry(LinkId {
-                        enterprise: row.enterprise,
-                        kind: kind.name,
-                    })
-                    .or_default()
-                    .push(row);
+                let id = LinkId {
+                    enterprise: row.enterprise,
+                    kind: kind.name,
+                };
+                by_link.entry(id).or_default().push(row);
             }
         }
         for (id, rows) in by_link {
-            let links = self
-                .shared
-                .links
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
-            match links.get(&id).filter(|entry| entry.addr.connected()) {
-                Some(entry) => entry.addr.do_send(Nudge(rows)),
-                None => {
-                    drop(links);
-                    if let Some(registry) = self.shared.registry() {
-                        registry.do_send(Start(id, rows));
-                    }
-                }
-            }
+            self.shared.send(id, Nudge(rows));
         }
     }
 
     /// How every running link stands, by enterprise and kind.
     pub fn observe(&self) -> Vec<Observed> {
-        let links = self
-            .shared
-            .links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let links = self.shared.links();
         let mut all: Vec<Observed> = links
             .values()
             .map(|entry| entry.seen.borrow().clone())
@@ -154,7 +143,7 @@ impl Integrations {
 
     /// Resets a breaker, pauses or resumes. False when there is no such kind.
     pub async fn order(&self, enterprise: i64, kind: &str, order: Order) -> bool {
-        let Some(link) = self.running(enterprise, kind).await else {
+        let Some(link) = self.running(enterprise, kind) else {
             return false;
         };
         link.send(order).await.is_ok()
@@ -184,7 +173,7 @@ impl Integrations {
         links.sort_unstable();
         links.dedup();
         for kind in links {
-            if let Some(link) = self.running(enterprise, &kind).await {
+            if let Some(link) = self.running(enterprise, &kind) {
                 link.do_send(super::actor::Look);
             }
         }
@@ -201,7 +190,7 @@ impl Integrations {
         kind: &str,
         question: Question,
     ) -> Result<Answer, Failed> {
-        let Some(link) = self.running(enterprise, kind).await else {
+        let Some(link) = self.running(enterprise, kind) else {
             return Err(Failed::Settings {
                 words: format!("there is no integration called {kind}"),
             });
@@ -251,11 +240,7 @@ impl Integrations {
     /// Graceful end: what is in flight is finished, the rest goes back to the table, within `deadline`.
     pub async fn finish(&self, deadline: Duration) {
         let links: Vec<_> = {
-            let links = self
-                .shared
-                .links
-                .read()
-                .unwrap_or_else(PoisonError::into_inner);
+            let links = self.shared.links();
             links.values().map(|entry| entry.addr.clone()).collect()
         };
         let all = join_all(links.iter().map(|link| link.send(Finish)));
@@ -267,22 +252,22 @@ impl Integrations {
         self.shared.stop_arbiters();
     }
 
-    async fn running(
-        &self,
-        enterprise: i64,
-        kind: &str,
-    ) -> Option<actix::Addr<super::actor::Link>> {
-        let id = link(enterprise, kind)?;
-        match self.shared.find(id).filter(|entry| entry.addr.connected()) {
-            Some(entry) => Some(entry.addr),
-            None => self
-                .shared
-                .registry()?
-                .send(Start(id, Vec::new()))
-                .await
-                .ok()
-                .flatten(),
+    /// Ends at once, as a kill would: nothing is finished, nothing given back.
+    #[cfg(test)]
+    pub(crate) fn kill(&self) {
+        self.shared.stop_arbiters();
+    }
+
+    /// Makes a link's actor panic.
+    #[cfg(test)]
+    pub(crate) fn crash(&self, enterprise: i64, kind: &str) {
+        if let Some(id) = link(enterprise, kind) {
+            self.shared.send(id, super::actor::Crash);
         }
+    }
+
+    fn running(&self, enterprise: i64, kind: &str) -> Option<actix::Addr<super::actor::Link>> {
+        self.shared.address(link(enterprise, kind)?)
     }
 }
 

@@ -30,6 +30,8 @@ pub mod retry;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use dispatch::deliveries_for;
 pub use handle::Integrations;

@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
@@ -12,12 +13,11 @@ use actix_rt::ArbiterHandle;
 use chrono::Utc;
 use tokio::sync::watch;
 
-use super::actor::{Finish, Link, Look, Nudge};
+use super::actor::{Finish, Link, Look};
 use super::observed::Observed;
 use super::settings::Settings;
 use crate::cache::Cache;
 use crate::crm;
-use crate::store::deliveries::Delivery;
 use crate::store::{Store, StoreError, outbox};
 
 /// Deaths within a minute after which a link rests before it is started again.
@@ -53,13 +53,18 @@ pub struct House {
 pub struct Entry {
     pub addr: Addr<Link>,
     pub seen: watch::Receiver<Observed>,
+    /// Tells a link from the one that was there before it.
+    birth: u64,
 }
 
 /// What the registry shares with the handle: whoever has a nudge finds the link without asking the registry.
 pub struct Shared {
     pub house: Arc<House>,
-    pub links: RwLock<HashMap<LinkId, Entry>>,
+    links: RwLock<HashMap<LinkId, Entry>>,
     registry: RwLock<Option<Addr<Registry>>>,
+    /// Deaths within the last minute.
+    deaths: Mutex<HashMap<LinkId, Vec<Instant>>>,
+    births: AtomicU64,
     arbiters: Vec<ArbiterHandle>,
 }
 
@@ -71,17 +76,94 @@ impl Shared {
             house: Arc::new(house),
             links,
             registry: RwLock::new(None),
+            deaths: Mutex::default(),
+            births: AtomicU64::new(0),
             arbiters,
         })
     }
 
     /// The link, if it runs.
     pub fn find(&self, id: LinkId) -> Option<Entry> {
-        self.links
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned()
+        self.links().get(&id).cloned()
+    }
+
+    /// All running links.
+    pub fn links(&self) -> RwLockReadGuard<'_, HashMap<LinkId, Entry>> {
+        self.links.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn links_mut(&self) -> RwLockWriteGuard<'_, HashMap<LinkId, Entry>> {
+        self.links.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends to the link, which is started if it does not run. Sent under the lock: a link is never put away between
+    /// being found and being sent to, and what one thread sends first arrives first. False when it rests after
+    /// too many deaths.
+    pub fn send<M>(self: &Arc<Self>, id: LinkId, message: M) -> bool
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Link: Handler<M>,
+    {
+        {
+            let links = self.links();
+            if let Some(entry) = links.get(&id).filter(|entry| entry.addr.connected()) {
+                entry.addr.do_send(message);
+                return true;
+            }
+        }
+        self.started(id, |addr| addr.do_send(message)).is_some()
+    }
+
+    /// The link's address; started if it does not run.
+    pub fn address(self: &Arc<Self>, id: LinkId) -> Option<Addr<Link>> {
+        self.started(id, Clone::clone)
+    }
+
+    fn started<T>(self: &Arc<Self>, id: LinkId, then: impl FnOnce(&Addr<Link>) -> T) -> Option<T> {
+        let mut links = self.links_mut();
+        if let Some(entry) = links.get(&id).filter(|entry| entry.addr.connected()) {
+            return Some(then(&entry.addr));
+        }
+        let deaths = {
+            let deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+            let deaths = deaths.get(&id).map(Vec::as_slice).unwrap_or_default();
+            let resting =
+                deaths.len() > BUDGET && deaths.last().is_some_and(|last| last.elapsed() < REST);
+            if resting {
+                return None;
+            }
+            u32::try_from(deaths.len()).unwrap_or(u32::MAX)
+        };
+        let observed = Observed {
+            enterprise: id.enterprise,
+            integration: id.kind.to_owned(),
+            deaths,
+            idle_since: Some(Utc::now()),
+            ..Observed::default()
+        };
+        let (tell, seen) = watch::channel(observed);
+        let birth = self.births.fetch_add(1, Relaxed);
+        let (house, shared) = (Arc::clone(&self.house), Arc::clone(self));
+        let addr = Link::start_in_arbiter(self.arbiter(id)?, move |_| {
+            Link::new(id, house, tell, ExitGuard { id, birth, shared })
+        });
+        let outcome = then(&addr);
+        links.insert(id, Entry { addr, seen, birth });
+        Some(outcome)
+    }
+
+    /// Notes a death; gives how long the link is to rest.
+    fn note_death(&self, id: LinkId) -> Duration {
+        let now = Instant::now();
+        let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+        let deaths = deaths.entry(id).or_default();
+        deaths.retain(|at| now - *at < Duration::from_secs(60));
+        deaths.push(now);
+        if deaths.len() > BUDGET {
+            REST
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// The registry, unless it is just being started again.
@@ -105,38 +187,37 @@ impl Shared {
     }
 }
 
-/// Start this link if it does not run, and hand it these rows.
-#[derive(Message)]
-#[rtype(result = "Option<Addr<Link>>")]
-pub struct Start(pub LinkId, pub Vec<Delivery>);
-
 /// A link ended.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Exited {
     id: LinkId,
+    birth: u64,
     panicked: bool,
 }
 
 /// Owned by a link; tells the registry of its end, also while it unwinds.
 pub struct ExitGuard {
     id: LinkId,
-    parent: Addr<Registry>,
+    birth: u64,
+    shared: Arc<Shared>,
 }
 
 impl Drop for ExitGuard {
     fn drop(&mut self) {
-        self.parent.do_send(Exited {
-            id: self.id,
-            panicked: std::thread::panicking(),
-        });
+        if let Some(registry) = self.shared.registry() {
+            registry.do_send(Exited {
+                id: self.id,
+                birth: self.birth,
+                panicked: std::thread::panicking(),
+            });
+        }
     }
 }
 
 /// See the head of the file.
 pub struct Registry {
     shared: Arc<Shared>,
-    deaths: HashMap<LinkId, Vec<Instant>>,
     looks: u64,
     looking: bool,
     _watch: Rebirth,
@@ -163,7 +244,6 @@ impl Registry {
         let addr = Registry::start_in_arbiter(arbiter, move |_| Registry {
             _watch: Rebirth(Arc::clone(&state)),
             shared: state,
-            deaths: HashMap::new(),
             looks: 0,
             looking: false,
         });
@@ -171,37 +251,6 @@ impl Registry {
             .registry
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Some(addr);
-    }
-
-    fn start_link(&mut self, id: LinkId, ctx: &Context<Self>) -> Option<Addr<Link>> {
-        if let Some(entry) = self.shared.find(id).filter(|entry| entry.addr.connected()) {
-            return Some(entry.addr);
-        }
-        let observed = Observed {
-            enterprise: id.enterprise,
-            integration: id.kind.to_owned(),
-            deaths: self
-                .deaths
-                .get(&id)
-                .map_or(0, |deaths| u32::try_from(deaths.len()).unwrap_or(u32::MAX)),
-            idle_since: Some(Utc::now()),
-            ..Observed::default()
-        };
-        let (tell, seen) = watch::channel(observed);
-        let (house, parent) = (Arc::clone(&self.shared.house), ctx.address());
-        let addr = Link::start_in_arbiter(self.shared.arbiter(id)?, move |_| {
-            Link::new(id, house, tell, ExitGuard { id, parent })
-        });
-        let entry = Entry {
-            addr: addr.clone(),
-            seen,
-        };
-        self.shared
-            .links
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, entry);
-        Some(addr)
     }
 
     /// What the table holds that no nudge told.
@@ -220,7 +269,7 @@ impl Registry {
             }
             store.read(|conn| outbox::waiting(conn, Utc::now())).await
         };
-        ctx.spawn(work.into_actor(self).map(|waiting, registry, ctx| {
+        ctx.spawn(work.into_actor(self).map(|waiting, registry, _| {
             registry.looking = false;
             match waiting {
                 Err(error) => log::warn!("the outbox cannot be looked into: {error}"),
@@ -230,15 +279,11 @@ impl Registry {
                         let Some(kind) = crm::find(&integration) else {
                             continue;
                         };
-                        if let Some(link) = registry.start_link(
-                            LinkId {
-                                enterprise,
-                                kind: kind.name,
-                            },
-                            ctx,
-                        ) {
-                            link.do_send(Look);
-                        }
+                        let id = LinkId {
+                            enterprise,
+                            kind: kind.name,
+                        };
+                        registry.shared.send(id, Look);
                     }
                 }
             }
@@ -250,13 +295,8 @@ impl Registry {
             i64::try_from(self.shared.house.settings.idle_ms).unwrap_or(i64::MAX),
         );
         let now = Utc::now();
-        // Nudges are sent under the read lock: none can be sent to a link after it was taken out.
-        let mut links = self
-            .shared
-            .links
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        links.retain(|_, entry| {
+        // Under the lock, like `Shared::send`: nothing can be sent to a link after it was taken out.
+        self.shared.links_mut().retain(|_, entry| {
             let seen = entry.seen.borrow();
             let keep = !seen.is_idle()
                 || seen.paused
@@ -307,67 +347,45 @@ impl Actor for Registry {
     }
 }
 
-impl Handler<Start> for Registry {
-    type Result = Option<Addr<Link>>;
-
-    fn handle(&mut self, Start(id, rows): Start, ctx: &mut Self::Context) -> Self::Result {
-        let link = self.start_link(id, ctx)?;
-        if !rows.is_empty() {
-            link.do_send(Nudge(rows));
-        }
-        Some(link)
-    }
-}
-
 impl Handler<Exited> for Registry {
     type Result = ();
 
-    fn handle(&mut self, Exited { id, panicked }: Exited, ctx: &mut Self::Context) {
+    fn handle(&mut self, exited: Exited, ctx: &mut Self::Context) {
+        let Exited {
+            id,
+            birth,
+            panicked,
+        } = exited;
         {
-            let mut links = self
-                .shared
-                .links
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            if links.get(&id).is_some_and(|entry| !entry.addr.connected()) {
+            let mut links = self.shared.links_mut();
+            if links.get(&id).is_some_and(|entry| entry.birth == birth) {
                 links.remove(&id);
             }
         }
         if !panicked {
             return;
         }
-        let now = Instant::now();
-        let deaths = self.deaths.entry(id).or_default();
-        deaths.retain(|at| now - *at < Duration::from_secs(60));
-        deaths.push(now);
-        let rest = if deaths.len() > BUDGET {
-            REST
-        } else {
-            Duration::ZERO
-        };
-        log::error!(
-            "{id}: its actor died ({} times within a minute); it is started again in {rest:?}",
-            deaths.len()
-        );
+        let rest = self.shared.note_death(id);
+        log::error!("{id}: its actor died; it is started again in {rest:?}");
         metrics::counter!("patchbay_actor_deaths_total", "actor" => "integration").increment(1);
         ctx.run_later(rest, move |registry, ctx| {
-            let Some(link) = registry.start_link(id, ctx) else {
+            // First the new one, which recognises what it is handed in the meantime; then what the dead one held.
+            if registry.shared.address(id).is_none() {
                 return;
-            };
-            let store = registry.shared.house.store.clone();
-            // What the dead one held is anybody's now. The new one recognises what it was handed in the meantime.
+            }
+            let (store, shared) = (registry.shared.house.store.clone(), registry.shared.clone());
             let work = async move {
                 let owner = store.options().owner.clone();
-                store
-                    .write(move |conn| {
-                        outbox::put_back_all(conn, &owner, Some((id.enterprise, id.kind)))
-                    })
-                    .await
+                let link = (id.enterprise, id.kind);
+                let freed = store
+                    .write(move |conn| outbox::put_back_all(conn, &owner, Some(link)))
+                    .await;
+                if let Err(error) = freed {
+                    log::warn!("{id}: what it held is free only when its leases end: {error}");
+                }
+                shared.send(id, Look);
             };
-            ctx.spawn(
-                work.into_actor(registry)
-                    .map(move |_, _, _| link.do_send(Look)),
-            );
+            ctx.spawn(work.into_actor(registry));
         });
     }
 }

@@ -1,0 +1,62 @@
+//! What this CRM is told, as a person reads it, and what its answers mean.
+
+use serde_json::json;
+
+use super::*;
+use crate::integration::connector::Failed;
+use crate::integration::sample;
+
+const CLIENT: &str = include_str!("fixtures/client.json");
+
+fn connector() -> Box<dyn Connector> {
+    let enterprise = sample::enterprise(&[]);
+    let place = Place {
+        public_url: "https://pbx.example",
+        enterprise: &enterprise,
+    };
+    connect(
+        &place,
+        &json!({"address": "crm.example", "token": "s3cret"}),
+    )
+    .unwrap()
+}
+
+fn sent(step: Step<Delivered>) -> String {
+    match step {
+        Step::Send(request) => request.shown(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_pop_up_asks_for_the_client_first() {
+    let notice = sample::notice(NoticeKind::Dial, sample::ringing(1));
+    insta::assert_snapshot!(sent(connector().deliver(&notice, &[])), @r"
+    GET https://crm.example/clients?phone=%2B375296254070
+    Authorization: •••
+    ");
+    insta::assert_snapshot!(sent(connector().deliver(&notice, &[Reply::new(200, CLIENT)])), @r#"
+    POST https://crm.example/cards
+    Authorization: •••
+    {"call":"1772363109.1","client":60,"extensions":["150","151"]}
+    "#);
+    let nobody = Reply::new(200, r#"{"clients": []}"#);
+    assert!(matches!(
+        connector().deliver(&notice, &[nobody]),
+        Step::Nothing(_)
+    ));
+}
+
+#[test]
+fn history_is_one_request() {
+    let notice = sample::notice(NoticeKind::Upload, sample::answered(1));
+    insta::assert_snapshot!(sent(connector().deliver(&notice, &[])), @r#"
+    PUT https://crm.example/calls/1772363109.1
+    Authorization: •••
+    {"begun":"2026-03-01T14:05:09","direction":"incoming","extension":"151","id":"1772363109.1","phone":"+375296254070","result":"talked","seconds":62}
+    "#);
+    let conflict = connector().deliver(&notice, &[Reply::new(409, "{}")]);
+    assert!(matches!(conflict, Step::End(Delivered::Duplicate)));
+    let refused = connector().deliver(&notice, &[Reply::new(400, r#"{"error": "bad phone"}"#)]);
+    assert!(matches!(refused, Step::Failed(Failed::Refused { words }) if words == "bad phone"));
+}
