@@ -85,14 +85,17 @@ pub fn find_legs<'a>(facts: &'a Facts, is_internal: &dyn Fn(&str) -> bool) -> Ve
             }),
         }
     }
-    let any_started = legs
+    let started: Vec<Word> = legs
         .iter()
-        .any(|leg| leg.facts.iter().any(|fact| is_starting(fact)));
+        .filter(|leg| leg.facts.iter().any(|fact| is_starting(fact)))
+        .map(|leg| leg.unique_id)
+        .collect();
     for leg in &mut legs {
         leg.started = leg.facts.iter().any(|fact| is_starting(fact));
         leg.direction = direction(leg, facts, is_internal);
         leg.part = match leg.direction {
-            _ if any_started && !leg.started => Part::Channel,
+            _ if !started.is_empty() && !leg.started => Part::Channel,
+            _ if is_mere_channel(leg, &started) => Part::Channel,
             Direction::Internal => Part::Internal,
             Direction::In | Direction::Out => Part::Client,
         };
@@ -103,6 +106,16 @@ pub fn find_legs<'a>(facts: &'a Facts, is_internal: &dyn Fn(&str) -> bool) -> Ve
 
 fn is_starting(fact: &Fact) -> bool {
     matches!(fact.kind, EventKind::Start | EventKind::Dial)
+}
+
+/// A forwarder without a dialplan tells of every channel as if it were a call: no CallType, and the linked id
+/// is that of the call it belongs to.
+fn is_mere_channel(leg: &Leg<'_>, started: &[Word]) -> bool {
+    let linked = leg.first(|fact| fact.linked_id);
+    leg.facts.iter().all(|fact| fact.call_type.is_none())
+        && linked != leg.unique_id
+        && started.contains(&linked)
+        && leg.first(|fact| fact.parent_id) == 0
 }
 
 /// CallType decides, but where both sides are extensions the call is internal; without CallType the sides do.
@@ -148,19 +161,26 @@ fn mark_primary(legs: &mut [Leg<'_>], facts: &Facts, is_internal: &dyn Fn(&str) 
     .or_else(|| first(legs, &|leg| leg.part == Part::Internal))
     .or_else(|| first(legs, &|_| true));
     let Some(primary) = primary else { return };
-    let under = legs[primary].unique_id;
+    let client = facts.text(legs[primary].first(|fact| match legs[primary].direction {
+        Direction::In => fact.caller,
+        Direction::Out | Direction::Internal => fact.connected,
+    }));
     for (index, leg) in legs.iter_mut().enumerate() {
         if index == primary {
             leg.part = Part::Primary;
-        } else if leg.part == Part::Client
-            && parent(leg) != 0
-            && parent(leg) != leg.unique_id
-            && under != 0
-        {
-            let caller = facts.text(leg.first(|fact| fact.caller));
-            if leg.direction == Direction::In && is_internal(caller) {
-                leg.part = Part::Consultation;
-            }
+            continue;
+        }
+        let under = parent(leg);
+        if under == 0 || under == leg.unique_id {
+            continue;
+        }
+        let caller = facts.text(leg.first(|fact| fact.caller));
+        if leg.part == Part::Client && leg.direction == Direction::In && is_internal(caller) {
+            leg.part = Part::Consultation;
+        } else if leg.part == Part::Internal && !client.is_empty() && caller == client {
+            // An agent sent the client on to a colleague: the host calls that internal, the client does not.
+            leg.part = Part::Client;
+            leg.direction = Direction::In;
         }
     }
 }

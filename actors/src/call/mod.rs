@@ -21,4 +21,6 @@ pub mod timeline;
 pub use handle::Calls;
 
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod tests;

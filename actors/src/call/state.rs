@@ -102,7 +102,15 @@ impl CallState {
         let course = Course::follow(&self.facts, &legs, primary, &internal);
         let text = |word: Word| self.facts.text(word);
         let made_by = made_by(&self.facts, primary, &internal);
-        let rung = rung(&self.facts, &legs, primary, made_by.as_deref());
+        let client = phone
+            .as_deref()
+            .filter(|_| primary.direction != Direction::Internal);
+        let rung = write_out(
+            rung(&self.facts, &legs, primary, made_by.as_deref()),
+            client,
+            enterprise,
+        );
+        let talked = write_out(course.talked, client, enterprise);
         let end = course.end;
         let answered = course.answered_at;
         let finished = end.as_ref().map(|end| end.at);
@@ -161,7 +169,7 @@ impl CallState {
                 .map(|leg| leg.first(|fact| fact.request_id))
                 .find(|word| *word != 0)
                 .map_or_else(String::new, |word| text(word).to_owned()),
-            talked: course.talked,
+            talked,
             events_count: self.facts.count,
             data_source: if self.recovered { "recovery" } else { "live" }.to_owned(),
         })
@@ -229,7 +237,11 @@ fn rung(facts: &Facts, legs: &[Leg<'_>], primary: &Leg<'_>, made_by: Option<&str
     let external = primary.direction != Direction::Internal;
     let mut dials: Vec<&Fact> = legs
         .iter()
-        .filter(|leg| !external || leg.part != Part::Internal)
+        .filter(|leg| match leg.part {
+            // A colleague asked by phone rings for the client; the agent's leg of a click-to-call has no caller.
+            Part::Internal => !external || leg.first(|fact| fact.caller) != 0,
+            _ => true,
+        })
         .flat_map(|leg| leg.of(EventKind::Dial))
         .collect();
     dials.sort_by_key(|fact| fact.at);
@@ -292,6 +304,12 @@ impl Course {
                 talked.push(talk.extension.to_owned());
             }
         }
+        // Of a call whose hangup alone came, the host's own count tells when it began to talk.
+        let only_ended = main().all(|fact| fact.kind == EventKind::Hangup);
+        let received = match talks.first() {
+            Some(first) if only_ended => first.at.min(received),
+            _ => received,
+        };
         let answered_at = talks.first().map(|talk| talk.at.max(received));
         let end = find_end(facts, legs, &of_client, &talks);
         let last_bridge = of_client
@@ -356,7 +374,11 @@ fn find_talks<'a>(
 ) -> Vec<Talk<'a>> {
     let mut talks: Vec<Talk<'a>> = Vec::new();
     for bridge in of_client.iter().flat_map(|leg| leg.of(EventKind::Bridge)) {
-        let named = facts.extensions(bridge).next();
+        let forwarded_to = legs
+            .iter()
+            .find(|leg| leg.unique_id == bridge.unique_id && is_forwarded(facts, leg, is_internal))
+            .map(|leg| facts.text(leg.first(|fact| fact.phone)));
+        let named = forwarded_to.or_else(|| facts.extensions(bridge).next());
         let sides = [bridge.connected, bridge.caller].map(|word| facts.text(word));
         let extension = named
             .or_else(|| sides.into_iter().find(|text| is_internal(text)))
@@ -435,6 +457,31 @@ fn find_talks<'a>(
     }
     talks.sort_by_key(|talk| talk.at);
     talks
+}
+
+/// A leg that a phone's forwarding opened: it calls out, and its caller is the client.
+fn is_forwarded(facts: &Facts, leg: &Leg<'_>, is_internal: &dyn Fn(&str) -> bool) -> bool {
+    let caller = facts.text(leg.first(|fact| fact.caller));
+    leg.part == Part::Client
+        && leg.direction == Direction::Out
+        && !caller.is_empty()
+        && !is_internal(caller)
+}
+
+/// Extensions as they are, outside numbers (a forwarded call's mobile) in E.164, the client's own left out, none twice.
+fn write_out(parties: Vec<String>, client: Option<&str>, enterprise: &Enterprise) -> Vec<String> {
+    let mut list: Vec<String> = Vec::with_capacity(parties.len());
+    for party in parties {
+        let party = if number::is_internal(&party, enterprise) {
+            party
+        } else {
+            number::to_e164(&party, &enterprise.country).unwrap_or(party)
+        };
+        if Some(party.as_str()) != client && !list.contains(&party) {
+            list.push(party);
+        }
+    }
+    list
 }
 
 /// The client's own channels leaving a bridge.

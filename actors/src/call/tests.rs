@@ -69,7 +69,7 @@ fn read(scenario: &str) -> Vec<Event> {
 }
 
 /// What the registry does, without actors: files events under calls, merges calls that turn out to be one.
-fn run(events: &[Event]) -> Vec<Record> {
+pub(super) fn run(events: &[Event]) -> Vec<Record> {
     let enterprise = enterprise();
     let mut aliases = Aliases::default();
     let mut calls: BTreeMap<CallId, (CallState, Vec<u64>)> = BTreeMap::new();
