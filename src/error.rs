@@ -22,6 +22,9 @@ pub enum AppError {
     /// Not there, or not there for this visitor.
     #[error("there is nothing here")]
     NotFound,
+    /// Not there, and the caller may know what: machines ask by names.
+    #[error("{0}")]
+    Missing(String),
     /// Nobody is logged in, or no valid key was given.
     #[error("log in first, or send a valid key")]
     Unauthenticated,
@@ -61,7 +64,7 @@ impl AppError {
     /// The stable word for machines and for the locale files (`error-…`).
     pub fn word(&self) -> &'static str {
         match self {
-            AppError::NotFound => "not-found",
+            AppError::NotFound | AppError::Missing(_) => "not-found",
             AppError::Unauthenticated => "unauthenticated",
             AppError::Forbidden => "forbidden",
             AppError::StaleForm => "stale-form",
@@ -85,7 +88,7 @@ impl AppError {
 impl ResponseError for AppError {
     fn status_code(&self) -> StatusCode {
         match self {
-            AppError::NotFound => StatusCode::NOT_FOUND,
+            AppError::NotFound | AppError::Missing(_) => StatusCode::NOT_FOUND,
             AppError::Unauthenticated => StatusCode::UNAUTHORIZED,
             AppError::Forbidden | AppError::StaleForm => StatusCode::FORBIDDEN,
             AppError::BadRequest(_) => StatusCode::BAD_REQUEST,

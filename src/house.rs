@@ -2,7 +2,6 @@
 //! demo and the tests; knows nothing of HTTP.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_rt::Arbiter;
 use actors::cache::Cache;
@@ -17,7 +16,6 @@ use actors::integration::{self, Integrations, breaker};
 use actors::live::Board;
 use actors::store::Store;
 use actors::store::deliveries::{Delivery, NewDelivery};
-use actors::store::listen::{Heard, Listener};
 use actors::telegram::{self, Telegram};
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -33,8 +31,6 @@ pub struct House {
     pub calls: Calls,
     pub integrations: Integrations,
     pub telegram: Telegram,
-    /// Hears of changed configurations on PostgreSQL for as long as it is kept.
-    pub listener: Option<Arc<Listener>>,
 }
 
 impl House {
@@ -48,7 +44,7 @@ impl House {
             .refresh()
             .await
             .context("the enterprises cannot be read")?;
-        let listener = hear_changes(&store, &cache)?;
+        cache.listen(&store)?;
         let board = Board::default();
         let integrations =
             Integrations::start(store.clone(), cache.clone(), delivery_settings(settings))
@@ -101,22 +97,8 @@ impl House {
             calls,
             integrations,
             telegram,
-            listener,
         })
     }
-}
-
-/// A configuration changed by another process, or straight in the database, is read anew at once.
-fn hear_changes(store: &Store, cache: &Cache) -> anyhow::Result<Option<Arc<Listener>>> {
-    let cache = cache.clone();
-    let listener = store.listen(move |heard| match heard {
-        Heard::Changed(id) => match cache.by_id(id) {
-            Some(enterprise) => cache.nudge(&enterprise.number),
-            None => cache.nudge_all(),
-        },
-        Heard::Listening => cache.nudge_all(),
-    })?;
-    Ok(listener.map(Arc::new))
 }
 
 fn telegram_settings(settings: &Settings) -> telegram::Settings {

@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod config;
 pub mod emulator;
+pub mod debug_log;
 pub mod error;
 pub mod house;
 pub mod logging;

@@ -1,15 +1,18 @@
 //! Puts the house together and opens the door; closes both in the right order. The only place that knows all parts.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::web;
+use actors::cache::memo::Terms;
+use actors::cache::names::Names;
 use actors::store::users::{self, NewUser};
 use actors::store::{Options, Store};
 use anyhow::Context as _;
 use chrono::Utc;
 
 use crate::config::{Loaded, Settings};
+use crate::debug_log::{self, DebugLog};
 use crate::house::House;
 use crate::state::App;
 use crate::web::events::gauge::Gauge;
@@ -19,6 +22,13 @@ use crate::web::serve::{Listening, listen};
 use crate::web::session::password;
 use crate::web::session::policy::Role;
 use crate::web::session::throttle::Throttle;
+
+/// A client's name is asked of the CRM again after.
+const NAMES_KEPT: Duration = Duration::from_secs(600);
+/// A CRM that did not tell a name is asked again after.
+const FAILURES_KEPT: Duration = Duration::from_secs(15);
+/// Numbers whose names are kept in memory.
+const NAMES_AT_MOST: usize = 100_000;
 
 /// Runs the server until SIGTERM or SIGINT.
 pub fn serve(loaded: Loaded) -> anyhow::Result<()> {
@@ -55,9 +65,20 @@ pub async fn build(
         calls,
         integrations,
         telegram,
-        listener,
     } = House::start(&settings, store).await?;
+    let terms = Terms {
+        lifetime: NAMES_KEPT,
+        failure: FAILURES_KEPT,
+        most: NAMES_AT_MOST,
+    };
+    let debug_log = DebugLog::start(debug_log::Place {
+        folder: settings.log.folder.clone().into(),
+        rotate_size: settings.log.rotate_size.0 as u64,
+        rotate_keep: settings.log.rotate_keep,
+    })?;
     Ok(App {
+        names: Names::new(Arc::new(integrations.clone()), terms),
+        debug_log,
         gauge: Gauge::new(&settings.events),
         refusals: Refusals::new(settings.events.keep_refusals),
         settings,
@@ -67,7 +88,6 @@ pub async fn build(
         calls,
         integrations,
         telegram,
-        listener,
         started: Instant::now(),
         boot: format!("{:08x}", rand::random::<u32>()),
         pages,

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actors::cache::Cache;
+use actors::cache::names::Names;
 use actors::call::Calls;
 use actors::integration::Integrations;
 use actors::integration::breaker::Position;
 use actors::live::Board;
 use actors::store::Store;
-use actors::store::listen::Listener;
 use actors::telegram::Telegram;
 
 use crate::config::Settings;
+use crate::debug_log::DebugLog;
 use crate::web::events::gauge::Gauge;
 use crate::web::events::refusal::Refusals;
 use crate::web::render::Pages;
@@ -24,6 +25,10 @@ pub struct App {
     pub store: Store,
     /// Every enterprise's configuration: names, zones, people of extensions.
     pub cache: Cache,
+    /// Clients and their managers, as the CRMs tell.
+    pub names: Names,
+    /// Events of enterprises whose debug log is on.
+    pub debug_log: DebugLog,
     /// What the live page sees.
     pub board: Board,
     /// Where events go.
@@ -32,8 +37,6 @@ pub struct App {
     pub integrations: Integrations,
     /// Every enterprise's bot.
     pub telegram: Telegram,
-    /// Hears of changed configurations on PostgreSQL for as long as it is kept.
-    pub listener: Option<Arc<Listener>>,
     /// How much one enterprise may send.
     pub gauge: Gauge,
     /// Events that were not taken.

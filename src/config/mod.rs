@@ -13,6 +13,7 @@ use figment::{
     providers::{Env, Format, Toml},
 };
 
+pub use print::mask;
 pub use sections::*;
 pub use span::{Size, Span};
 

@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod events;
 pub mod gate;
+pub mod gateway;
 pub mod live;
 pub mod locale;
 pub mod render;

@@ -5,7 +5,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
 
 use super::session::policy::Area;
-use super::{calls, events, gate, live, session, statics, system};
+use super::{calls, events, gate, gateway, live, session, statics, system};
 use crate::error::AppError;
 use actors::call::event::EventKind;
 
@@ -96,6 +96,45 @@ pub fn table() -> Vec<Entry> {
         get("/calls/{id}", Area::Calls, calls::call::page),
         get("/api/calls", Area::Calls, calls::list::json),
         get("/api/calls/{id}", Area::Calls, calls::call::json),
+        // What other services ask and hand in.
+        post("/dispatch/call-event", Area::Machine, gateway::dispatch),
+        get(
+            "/integrations/{enterprise}",
+            Area::Machine,
+            gateway::integrations,
+        ),
+        get("/config/{enterprise}", Area::Machine, gateway::config),
+        get(
+            "/customer-name/{enterprise}/{phone}",
+            Area::Machine,
+            gateway::customer_name,
+        ),
+        get(
+            "/customer-profile/{enterprise}/{phone}",
+            Area::Machine,
+            gateway::customer_profile,
+        ),
+        get(
+            "/responsible/{enterprise}/{phone}",
+            Area::Machine,
+            gateway::responsible,
+        ),
+        get(
+            "/metadata/{enterprise}/manager/{extension}",
+            Area::Machine,
+            gateway::manager,
+        ),
+        get(
+            "/metadata/{enterprise}/line/{line}",
+            Area::Machine,
+            gateway::line,
+        ),
+        post(
+            "/cache/invalidate/{enterprise}",
+            Area::Machine,
+            gateway::invalidate,
+        ),
+        post("/cache/refresh", Area::Machine, gateway::refresh),
         // How the installation is doing.
         get("/health", Area::Open, system::health::health),
         get("/stats", Area::Machine, system::metrics::stats),

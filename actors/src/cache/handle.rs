@@ -2,8 +2,8 @@
 //! Reading what is known takes no lock and never waits; only `find_*`, `invalidate` and `refresh` ask the
 //! actor. It never touches the database itself.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use actix::Message;
@@ -19,6 +19,8 @@ use super::snapshot::Enterprise;
 use super::source::Source;
 use super::stats::Stats;
 use super::table::{Entry, Table};
+use crate::store::listen::Heard;
+use crate::store::{Store, StoreError};
 
 /// Every time of the cache, in seconds but for the last two. A settings section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -236,6 +238,42 @@ impl Cache {
         if let Some(actor) = self.shared.actor.load_full() {
             actor.do_send(Reload(vec![Key::Number(number.to_owned())]));
         }
+    }
+
+    /// As `nudge`, by id.
+    pub fn nudge_id(&self, id: i64) {
+        self.shared.invalidations.fetch_add(1, Ordering::Relaxed);
+        self.shared.forget_unknown();
+        if let Some(actor) = self.shared.actor.load_full() {
+            actor.do_send(Reload(vec![Key::Id(id)]));
+        }
+    }
+
+    /// Hears of changes made by other processes or straight in the database, for as long as this cache lives. Does
+    /// nothing on SQLite, whose one process makes all changes.
+    ///
+    /// # Errors
+    /// The listening thread cannot be started.
+    pub fn listen(&self, store: &Store) -> Result<(), StoreError> {
+        let cache = Arc::downgrade(&self.shared);
+        let listener = store.listen(move |heard| {
+            let Some(shared) = cache.upgrade() else {
+                return;
+            };
+            let cache = Cache { shared };
+            match heard {
+                Heard::Changed(id) => cache.nudge_id(id),
+                // What changed while nobody listened is not known.
+                Heard::Listening => cache.nudge_all(),
+            }
+        })?;
+        let mut kept = self
+            .shared
+            .listener
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *kept = listener;
+        Ok(())
     }
 
     /// As `refresh`, for callers that cannot wait: the listener after it lost its connection.

@@ -12,7 +12,9 @@
 pub mod actor;
 pub mod counters;
 pub mod handle;
+pub mod memo;
 mod messages;
+pub mod names;
 mod shared;
 pub mod snapshot;
 pub mod source;

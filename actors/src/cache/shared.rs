@@ -23,6 +23,7 @@ use super::snapshot::Enterprise;
 use super::source::Source;
 use super::stats::Stats;
 use super::table::{Entry, Table, TokenKey};
+use crate::store::listen::Listener;
 
 /// See the file's head.
 pub(super) struct Shared {
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub tally: Mutex<Tally>,
     /// What is known not to exist, and until when. Looked into only after a miss.
     unknown: Mutex<HashMap<UnknownKey, Instant, RandomState>>,
+    /// Kept alive with the cache.
+    pub listener: Mutex<Option<Listener>>,
     salt: [u8; 32],
     started: Instant,
 }
@@ -82,6 +85,7 @@ impl Shared {
             restarts: AtomicU64::new(0),
             tally: Mutex::default(),
             unknown: Mutex::default(),
+            listener: Mutex::default(),
             salt: rand::random(),
             started: Instant::now(),
         }

@@ -71,6 +71,8 @@ pub async fn accept(
     // The journal keeps milliseconds; the same time must come out when the event is read again.
     let now = truncate(Utc::now());
     let event = body.into_event(kind, id, enterprise.time_zone, header_id, now);
+    app.debug_log
+        .event(&enterprise, kind.as_str(), &event.unique_id, bytes);
     let raw = String::from_utf8_lossy(bytes).into_owned();
     app.calls
         .take(Take {
@@ -146,7 +148,8 @@ async fn read(
     }
 }
 
-fn answer(taken: &Taken) -> HttpResponse {
+/// What the sender of a kept event hears.
+pub fn answer(taken: &Taken) -> HttpResponse {
     let body = if taken.duplicate {
         r#"{"status":"ok","duplicate":true}"#
     } else {

@@ -1,5 +1,7 @@
 //! What the cache promises, with a list in place of the database and time that stands still.
 
+mod loading;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -81,7 +83,8 @@ impl Source for Fake {
     }
 }
 
-fn enterprise(id: i64, number: &str, name: &str) -> Enterprise {
+/// An enterprise with nothing but its names; its token is `token-NUMBER`.
+pub(super) fn enterprise(id: i64, number: &str, name: &str) -> Enterprise {
     Enterprise {
         id,
         number: number.into(),
