@@ -74,8 +74,8 @@ fn wrong_settings_are_told_in_words() {
             "`deliveries.popup_retry` is empty",
         ),
         (
-            "[deliveries]\njitter = 3",
-            "`deliveries.jitter` must be between 0 and 1",
+            "[deliveries]\nconcurrency = 0",
+            "`deliveries.concurrency` must be at least 1",
         ),
         (
             "[deliveries]\nlease = \"1s\"",

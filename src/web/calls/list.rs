@@ -111,7 +111,15 @@ async fn find(
     let zone = watched
         .and_then(|id| app.cache.by_id(id))
         .map_or(chrono_tz::UTC, |enterprise| enterprise.time_zone);
-    let filter = filter(wanted, watched, zone)?;
+    let known = |text: &str| {
+        let mut all = app
+            .cache
+            .all()
+            .into_iter()
+            .filter(|enterprise| watched.is_none_or(|id| id == enterprise.id));
+        all.any(|enterprise| enterprise.extensions.contains_key(text))
+    };
+    let filter = filter(wanted, watched, zone, known)?;
     let own = super::own_extensions(app, visit.viewer.as_deref()).await?;
     let found = app
         .store
@@ -195,11 +203,12 @@ fn of_extensions(
     Ok(all.into_iter().skip(skip).take(size).collect())
 }
 
-/// The form in the store's words.
+/// The form in the store's words; `known` tells extensions from parts of numbers.
 fn filter(
     wanted: &Wanted,
     enterprise: Option<i64>,
     zone: chrono_tz::Tz,
+    known: impl Fn(&str) -> bool,
 ) -> Result<Filter, AppError> {
     let find: String = wanted
         .find
@@ -207,7 +216,8 @@ fn filter(
         .filter(|c| !c.is_whitespace() && !"()-".contains(*c))
         .take(64)
         .collect();
-    let short = (2..=5).contains(&find.len()) && find.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = !find.is_empty() && find.bytes().all(|byte| byte.is_ascii_digit());
+    let short = digits && (find.len() < 5 || (find.len() == 5 && known(&find)));
     Ok(Filter {
         enterprise,
         from: instant(&wanted.from, "from", zone, 0)?,
@@ -293,7 +303,7 @@ mod tests {
             to: "2026-11-20".into(),
             ..Wanted::default()
         };
-        let filter = filter(&wanted, Some(1), zone).expect("a filter");
+        let filter = filter(&wanted, Some(1), zone, |_| false).expect("a filter");
         assert_eq!(
             filter.from.map(|at| at.to_rfc3339()),
             Some("2026-11-19T21:00:00+00:00".into())
@@ -311,9 +321,12 @@ mod tests {
                 find: find.into(),
                 ..Wanted::default()
             };
-            filter(&wanted, None, chrono_tz::UTC).map(|filter| (filter.phone, filter.extension))
+            filter(&wanted, None, chrono_tz::UTC, |text| text == "12345")
+                .map(|filter| (filter.phone, filter.extension))
         };
         assert_eq!(of("150").ok(), Some((String::new(), "150".into())));
+        assert_eq!(of("12345").ok(), Some((String::new(), "12345".into())));
+        assert_eq!(of("29123").ok(), Some(("29123".into(), String::new())));
         assert_eq!(
             of("+375 (29) 625-40").ok(),
             Some(("+3752962540".into(), String::new()))
@@ -337,7 +350,7 @@ mod tests {
             },
         ] {
             assert!(matches!(
-                filter(&wanted, None, chrono_tz::UTC),
+                filter(&wanted, None, chrono_tz::UTC, |text| text == "12345"),
                 Err(AppError::BadRequest(_))
             ));
         }

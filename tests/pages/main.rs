@@ -1,0 +1,8 @@
+//! The pages as their visitors meet them: who may open what, what a session is, what the live stream promises.
+
+#![expect(clippy::expect_used, reason = "a test may stop at the first surprise")]
+
+mod calls;
+mod door;
+mod sessions;
+mod stream;

@@ -1,0 +1,271 @@
+//! Login, logout, forms' tokens, and every route of the table for everybody.
+
+use actix_web::http::Method;
+use patchbay::web::routes;
+use patchbay::web::session::policy::{Area, Role, allows};
+
+use crate::door::{Browser, Door, PASSWORD, ROLES};
+
+#[actix_web::test]
+async fn every_route_opens_for_exactly_those_whom_the_policy_names() {
+    let door = Door::open("[api]\nloopback = false").await;
+    let mut visitors = vec![(None, Browser::default())];
+    for role in ROLES {
+        let login = if role == "superadmin" {
+            role.to_owned()
+        } else {
+            format!("{role}-0367")
+        };
+        visitors.push((Role::parse(role), door.log_in(&login).await));
+    }
+    for entry in routes::table() {
+        let endless = entry.path == "/live/stream";
+        if entry.area == Area::Hosts || entry.area == Area::Public || endless {
+            continue;
+        }
+        let path = entry
+            .path
+            .replace("{enterprise}", "77")
+            .replace("{kind}", "none")
+            .replace("{id}", "77");
+        for (role, browser) in &visitors {
+            let answer = match entry.method {
+                Method::GET => door.page(browser, &path).await,
+                _ => door.post(browser, &path, &[]).await,
+            };
+            let told = format!("{} {path} as {role:?}: {}", entry.method, answer.status);
+            if !allows(*role, entry.area) {
+                match role {
+                    // A browser is shown the way in; a machine is told.
+                    None => assert!([303, 401].contains(&answer.status), "{told}"),
+                    Some(_) => assert_eq!(answer.status, 403, "{told}"),
+                }
+                assert!(!answer.body.contains("june"), "{told}");
+            } else if entry.method == Method::GET {
+                let home = entry.path == "/";
+                assert!(
+                    answer.status == 200 || answer.status == 404 || (home && answer.status == 303),
+                    "{told}"
+                );
+            } else {
+                assert_eq!(
+                    answer.status, 403,
+                    "{told}: a form without its token is refused"
+                );
+                assert!(
+                    answer.body.contains("stale-form"),
+                    "{told}: {}",
+                    answer.body
+                );
+            }
+        }
+    }
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn the_stream_is_closed_to_strangers_and_operators() {
+    let door = Door::open("").await;
+    assert_eq!(
+        door.get(&Browser::default(), "/live/stream", &[])
+            .await
+            .status,
+        401
+    );
+    let operator = door.log_in("operator-0367").await;
+    assert_eq!(door.get(&operator, "/live/stream", &[]).await.status, 403);
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn a_session_begins_with_the_password_and_ends_with_logout() {
+    let door = Door::open("").await;
+    let nobody = Browser::default();
+    let wrong = door
+        .post(
+            &nobody,
+            "/login",
+            &[("login", "superadmin"), ("password", "wrong")],
+        )
+        .await;
+    assert_eq!(wrong.status, 401);
+    assert_eq!(wrong.header("set-cookie"), "");
+    let unknown = door
+        .post(
+            &nobody,
+            "/login",
+            &[("login", "nobody"), ("password", PASSWORD)],
+        )
+        .await;
+    assert_eq!(unknown.status, 401);
+
+    let fields = [
+        ("login", "superadmin"),
+        ("password", PASSWORD),
+        ("next", "//evil.example"),
+    ];
+    let right = door.post(&nobody, "/login", &fields).await;
+    assert_eq!((right.status, right.header("location")), (303, "/"));
+    let cookie = right.header("set-cookie");
+    assert!(
+        cookie.contains("HttpOnly")
+            && cookie.contains("SameSite=Lax")
+            && !cookie.contains("Secure"),
+        "{cookie}"
+    );
+
+    let browser = door.log_in("superadmin").await;
+    assert_eq!(door.page(&browser, "/system").await.status, 200);
+    assert_eq!(
+        door.post(&browser, "/logout", &[("csrf", "made up")])
+            .await
+            .status,
+        403
+    );
+    assert_eq!(
+        door.post(&browser, "/logout", &[("csrf", &browser.csrf)])
+            .await
+            .status,
+        303
+    );
+    assert_eq!(
+        door.page(&browser, "/system").await.header("location"),
+        "/login?next=/system"
+    );
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn over_tls_the_cookie_is_secure() {
+    let door = Door::open("").await;
+    let mut settings = (*door.app.settings).clone();
+    settings.server.public_url = "https://pb.example".into();
+    assert!(settings.server.is_https());
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn guessing_is_slowed_down() {
+    let door = Door::open("[session]\nattempts_per_name = 3").await;
+    let fields = [("login", "superadmin"), ("password", "a guess")];
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(
+            door.post(&Browser::default(), "/login", &fields)
+                .await
+                .status,
+        );
+    }
+    assert_eq!(statuses, [401, 401, 401, 429]);
+    let right = door
+        .post(
+            &Browser::default(),
+            "/login",
+            &[("login", "superadmin"), ("password", PASSWORD)],
+        )
+        .await;
+    assert_eq!(
+        right.status, 429,
+        "the right password does not help while it lasts"
+    );
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn machines_come_with_a_key_or_from_this_host() {
+    let door = Door::open("[api]\nkeys = [\"0123456789abcdef\"]").await;
+    let nobody = Browser::default();
+    for path in ["/stats", "/metrics"] {
+        assert_eq!(
+            door.get(&nobody, path, &[]).await.status,
+            200,
+            "{path} from loopback"
+        );
+        let proxied = [("X-Forwarded-For", "203.0.113.9")];
+        assert_eq!(
+            door.get(&nobody, path, &proxied).await.status,
+            401,
+            "{path} through a proxy"
+        );
+        let with_key = [
+            ("X-Forwarded-For", "203.0.113.9"),
+            ("X-Api-Key", "0123456789abcdef"),
+        ];
+        assert_eq!(
+            door.get(&nobody, path, &with_key).await.status,
+            200,
+            "{path} with a key"
+        );
+    }
+    let key = [("Authorization", "Bearer 0123456789abcdef")];
+    assert_eq!(door.get(&nobody, "/api/calls", &key).await.status, 200);
+    assert_eq!(
+        door.get(&nobody, "/system", &key).await.status,
+        401,
+        "a key opens no pages"
+    );
+    assert_eq!(
+        door.get(&nobody, "/api/calls", &[]).await.status,
+        401,
+        "loopback alone reads no calls"
+    );
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn every_page_speaks_the_language_that_was_chosen() {
+    let door = Door::open("").await;
+    let nobody = Browser::default();
+    let html = ("Accept", "text/html");
+    let english = door
+        .get(
+            &nobody,
+            "/login",
+            &[html, ("Accept-Language", "en-GB,en;q=0.9")],
+        )
+        .await;
+    assert!(english.body.contains("<html lang=\"en\">") && english.body.contains("Password"));
+    let default = door
+        .get(&nobody, "/login", &[html, ("Accept-Language", "de")])
+        .await;
+    assert!(default.body.contains("<html lang=\"ru\">") && default.body.contains("Пароль"));
+    let chosen = door.get(&nobody, "/login?lang=en", &[html]).await;
+    assert!(
+        chosen.body.contains("<html lang=\"en\">")
+            && chosen.header("set-cookie").starts_with("lang=en")
+    );
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn pages_forbid_what_they_do_not_use() {
+    let door = Door::open("").await;
+    let answer = door.page(&Browser::default(), "/login").await;
+    let policy = answer.header("content-security-policy");
+    assert!(
+        policy.contains("script-src 'self'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    assert!(
+        !answer.body.contains("<script>")
+            && !answer.body.contains(" style=\"")
+            && !answer.body.contains(" onclick=")
+    );
+    for (_, address) in answer
+        .body
+        .match_indices("/static/")
+        .map(|(at, _)| (at, answer.body[at..].split('"').next().unwrap_or_default()))
+    {
+        let file = door.get(&Browser::default(), address, &[]).await;
+        assert_eq!(file.status, 200, "{address}");
+        assert!(
+            file.header("cache-control").contains("immutable"),
+            "{address}"
+        );
+    }
+    let escape = door
+        .get(&Browser::default(), "/static/../Cargo.toml", &[])
+        .await;
+    assert_ne!(escape.status, 200);
+    door.close().await;
+}
