@@ -11,7 +11,7 @@ use crate::config::Loaded;
 #[derive(clap::Subcommand)]
 pub enum Command {
     /// Add an enterprise; prints the token its host signs events with.
-    Add(Add),
+    Add(Box<Add>),
     /// List the enterprises.
     List,
 }
@@ -55,7 +55,7 @@ pub fn run(command: Command, loaded: Loaded) -> anyhow::Result<()> {
     })
 }
 
-async fn add(store: &Store, new: Add) -> anyhow::Result<()> {
+async fn add(store: &Store, new: Box<Add>) -> anyhow::Result<()> {
     anyhow::ensure!(
         !new.number.is_empty() && new.number.bytes().all(|byte| byte.is_ascii_digit()),
         "{} is no enterprise number: digits only",
@@ -83,6 +83,7 @@ async fn add(store: &Store, new: Add) -> anyhow::Result<()> {
         }
         None => serde_json::Value::Null,
     };
+    let new = *new;
     let token = new.token.unwrap_or_else(crate::web::session::new_token);
     let row = NewEnterprise {
         number: new.number.clone(),

@@ -150,10 +150,9 @@ impl Viewing {
     /// A sign of life, while the session that opened the stream is still open.
     async fn breathe(&mut self) -> Option<String> {
         if let Some(token) = &self.token {
-            match session::find(&self.app, token).await {
-                Ok(None) => return None,
-                // A database that is away ends no stream.
-                Ok(Some(_)) | Err(_) => {}
+            // A database that is away ends no stream.
+            if let Ok(None) = session::find(&self.app, token).await {
+                return None;
             }
         }
         Some(": here\n\n".to_owned())
