@@ -4,8 +4,8 @@
 
 pub mod cli;
 pub mod config;
-pub mod emulator;
 pub mod debug_log;
+pub mod emulator;
 pub mod error;
 pub mod house;
 pub mod logging;

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use actix_web::web;
 use actors::cache::memo::Terms;
 use actors::cache::names::Names;
+use actors::live::Board;
+use actors::store::calls::{self, Filter};
 use actors::store::users::{self, NewUser};
 use actors::store::{Options, Store};
 use anyhow::Context as _;
@@ -66,6 +68,7 @@ pub async fn build(
         integrations,
         telegram,
     } = House::start(&settings, store).await?;
+    show_ended(&store, &board).await?;
     let terms = Terms {
         lifetime: NAMES_KEPT,
         failure: FAILURES_KEPT,
@@ -94,6 +97,18 @@ pub async fn build(
         throttle,
         stopping,
     })
+}
+
+/// The live page's lower part after a restart: the last ended calls of the table.
+async fn show_ended(store: &Store, board: &Board) -> anyhow::Result<()> {
+    const SHOWN: i64 = 1000;
+    let ended = store
+        .read(|conn| calls::page(conn, &Filter::default(), 0, SHOWN))
+        .await?;
+    for call in ended.into_iter().rev() {
+        board.publish(Arc::new(call.record));
+    }
+    Ok(())
 }
 
 async fn run(settings: Arc<Settings>, store: Store) -> anyhow::Result<()> {

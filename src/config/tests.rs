@@ -97,7 +97,10 @@ fn wrong_settings_are_told_in_words() {
 }
 
 #[test]
-#[expect(clippy::result_large_err, reason = "figment's error is what its jail wants")]
+#[expect(
+    clippy::result_large_err,
+    reason = "figment's error is what its jail wants"
+)]
 fn a_file_lies_over_the_defaults_and_the_environment_over_both() {
     figment::Jail::expect_with(|jail| {
         jail.create_file(
