@@ -107,6 +107,8 @@ impl Followed {
 
     /// Takes an event in and says what it calls for. Pure but for what it keeps.
     pub fn apply(&mut self, event: &Event) -> Effects {
+        #[cfg(test)]
+        super::life::break_if_poisonous(event);
         self.state.apply(event);
         let record = self.state.record(&self.enterprise).map(Arc::new);
         let effects = record

@@ -21,6 +21,8 @@ pub mod timeline;
 pub use handle::Calls;
 
 #[cfg(test)]
+mod life;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,8 @@ struct Entry {
     /// Milliseconds since 1970 of the last event.
     touched: i64,
     ended: bool,
+    /// It is being asked whether it is a part of another call; its end is then no news.
+    merging: bool,
 }
 
 /// A child is gone.
@@ -221,6 +223,7 @@ impl Registry {
                 hashes,
                 touched: touched.timestamp_millis(),
                 ended,
+                merging: false,
             },
         );
         self.deps.counters.in_memory.fetch_add(1, Relaxed);
@@ -264,6 +267,7 @@ impl Registry {
             return;
         };
         let (one, other) = (one.addr.clone(), other.addr.clone());
+        self.mark_merging([first, second], true);
         let merging = async move {
             let has_client = (
                 one.send(HasOwnClient).await.unwrap_or(false),
@@ -293,19 +297,34 @@ impl Registry {
         ctx.spawn(
             merging
                 .into_actor(self)
-                .map(move |(survivor, absorbed), registry, _| match absorbed {
-                    Some((gone, Some(followed))) => {
-                        if let Some(entry) = registry.remove(gone) {
-                            registry.aliases.redirect(&entry.hashes, survivor);
-                            if let Some(survivor) = registry.calls.get_mut(&survivor) {
-                                survivor.hashes.extend(entry.hashes);
+                .map(move |(survivor, absorbed), registry, _| {
+                    registry.mark_merging([first, second], false);
+                    match absorbed {
+                        Some((gone, Some(followed))) => {
+                            if let Some(entry) = registry.remove(gone) {
+                                registry.aliases.redirect(&entry.hashes, survivor);
+                                if let Some(survivor) = registry.calls.get_mut(&survivor) {
+                                    survivor.hashes.extend(entry.hashes);
+                                }
                             }
+                            registry.hand(survivor, take, Some(followed));
                         }
-                        registry.hand(survivor, take, Some(followed));
+                        Some((died, None)) => {
+                            registry.forget(died);
+                            registry.hand(survivor, take, None);
+                        }
+                        None => registry.hand(survivor, take, None),
                     }
-                    _ => registry.hand(survivor, take, None),
                 }),
         );
+    }
+
+    fn mark_merging(&mut self, calls: [CallId; 2], merging: bool) {
+        for call in calls {
+            if let Some(entry) = self.calls.get_mut(&call) {
+                entry.merging = merging;
+            }
+        }
     }
 
     fn remove(&mut self, call: CallId) -> Option<Entry> {
@@ -428,7 +447,7 @@ impl Handler<Exited> for Registry {
         if self
             .calls
             .get(&call)
-            .is_some_and(|entry| !entry.addr.connected())
+            .is_some_and(|entry| !entry.merging && !entry.addr.connected())
         {
             self.forget(call);
         }

@@ -531,8 +531,9 @@ fn find_end(
         .unwrap_or_default();
     let given_up = facts
         .iter()
-        .find(|fact| fact.kind == EventKind::Lost)
+        .filter(|fact| fact.kind == EventKind::Lost)
         .map(|fact| fact.at)
+        .max()
         .filter(|at| *at >= heard);
     match (open, hung_up) {
         (false, Some(at)) if is_stepping_aside(legs) => match last_parting(facts, legs, at) {

@@ -1,0 +1,530 @@
+//! The life of calls with their actors, on both databases: restarts, panics, events set aside, merges, calls closed
+//! as lost, a store that fails. Every test ends with the journal holding what was answered.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::prelude::*;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::effect::Planned;
+use super::event::{Body, Event, EventKind};
+use super::intake::{Counters, Deps, Dispatch, Outlets, Refused, Take, Taken, Times};
+use super::record::{Outcome, Phase, Record};
+use super::{Calls, tests};
+use crate::cache::Cache;
+use crate::cache::snapshot::Enterprise;
+use crate::live::Board;
+use crate::store::calls::{self, Filter};
+use crate::store::deliveries::{self, Delivery, NewDelivery};
+use crate::store::testing::{TestDatabase, databases};
+use crate::store::{Store, enterprises, journal};
+
+/// The machine panics on this in tests; nothing a host sends can make it.
+pub fn break_if_poisonous(event: &Event) {
+    assert!(event.request_id != "poison", "a poisonous event");
+}
+
+/// Every notice becomes a delivery to one integration; changes are kept for the test to look at.
+#[derive(Default)]
+struct Ears {
+    heard: Mutex<Vec<Arc<Record>>>,
+}
+
+impl Outlets for Ears {
+    fn changed(
+        &self,
+        _: &Arc<Enterprise>,
+        record: Arc<Record>,
+        _: Vec<Delivery>,
+        _: Option<Arc<Record>>,
+    ) {
+        self.heard.lock().unwrap().push(record);
+    }
+}
+
+impl Dispatch for Ears {
+    fn deliveries(
+        &self,
+        notices: &[Planned],
+        record: &Record,
+        enterprise: &Enterprise,
+        now: DateTime<Utc>,
+    ) -> Vec<NewDelivery> {
+        notices
+            .iter()
+            .map(|plan| NewDelivery {
+                enterprise: enterprise.id,
+                integration: "ear".into(),
+                call: record.call,
+                unique_id: record.unique_id.clone(),
+                kind: plan.key.clone(),
+                position: plan.position,
+                payload: serde_json::to_string(&plan.notice).unwrap(),
+                not_before: now,
+                expires_at: None,
+                lease: false,
+            })
+            .collect()
+    }
+
+    fn message(&self, _: u16, _: &Record, _: &Enterprise, _: DateTime<Utc>) -> Option<NewDelivery> {
+        None
+    }
+}
+
+struct House {
+    calls: Calls,
+    store: Store,
+    board: Board,
+    cache: Cache,
+    enterprise: Arc<Enterprise>,
+}
+
+impl House {
+    async fn open(store: Store, id: i64, times: Times) -> House {
+        let cache = Cache::fixed(vec![Enterprise {
+            id,
+            ..tests::enterprise()
+        }]);
+        let board = Board::default();
+        let ears = Arc::new(Ears::default());
+        let deps = Arc::new(Deps {
+            store: store.clone(),
+            cache: cache.clone(),
+            board: board.clone(),
+            outlets: ears.clone(),
+            dispatch: ears,
+            times,
+            counters: Counters::default(),
+        });
+        let reading = deps.clone();
+        let unfinished = tokio::task::spawn_blocking(move || Calls::read_unfinished(&reading))
+            .await
+            .unwrap()
+            .unwrap();
+        let arbiter = Arbiter::new().handle();
+        let enterprise = cache.by_id(id).unwrap();
+        House {
+            calls: Calls::start(deps, &[arbiter], unfinished),
+            store,
+            board,
+            cache,
+            enterprise,
+        }
+    }
+
+    async fn send(&self, kind: EventKind, fields: Value) -> Result<Taken, Refused> {
+        let raw = fields.to_string();
+        let now = DateTime::from_timestamp_millis(Utc::now().timestamp_millis()).unwrap();
+        let event = Body::read(raw.as_bytes()).unwrap().into_event(
+            kind,
+            self.enterprise.id,
+            chrono_tz::UTC,
+            None,
+            now,
+        );
+        self.calls
+            .take(Take {
+                enterprise: self.enterprise.clone(),
+                event,
+                raw,
+                source: "live",
+                reply: None,
+            })
+            .await
+    }
+
+    /// The calls' rows, merged ones left out, oldest first.
+    async fn rows(&self) -> Vec<Record> {
+        let enterprise = self.enterprise.id;
+        let mut rows = self
+            .store
+            .read(move |conn| {
+                calls::page(
+                    conn,
+                    &Filter {
+                        enterprise: Some(enterprise),
+                        ..Filter::default()
+                    },
+                    0,
+                    100,
+                )
+            })
+            .await
+            .unwrap();
+        rows.sort_by_key(|row| row.record.call);
+        rows.into_iter().map(|row| row.record).collect()
+    }
+
+    async fn kinds(&self, record: &Record) -> Vec<String> {
+        let (enterprise, call) = (self.enterprise.id, record.call);
+        let rows = self
+            .store
+            .read(move |conn| deliveries::of_call(conn, enterprise, call))
+            .await
+            .unwrap();
+        rows.into_iter().map(|row| row.kind).collect()
+    }
+
+    async fn journal(&self) -> i64 {
+        self.store
+            .read(|conn| journal::count(conn, None))
+            .await
+            .unwrap()
+    }
+
+    /// Waits for a condition, at most ten seconds.
+    async fn until(&self, what: &str, holds: impl Fn(&House) -> bool) {
+        for _ in 0..2_000 {
+            if holds(self) {
+                return;
+            }
+            actix_rt::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("waited in vain until {what}");
+    }
+}
+
+fn on_both(test: impl AsyncFn(&TestDatabase, i64)) {
+    for database in databases() {
+        let store = database.store();
+        let mut conn = database.connect();
+        let new = enterprises::NewEnterprise {
+            number: "0367".into(),
+            name: "june".into(),
+            token: "t".to_owned().into(),
+            ..Default::default()
+        };
+        let id = enterprises::add(&mut conn, store.vault(), &new, Utc::now()).unwrap();
+        drop(store);
+        actix_rt::System::new().block_on(test(&database, id));
+    }
+}
+
+fn leg(more: Value) -> Value {
+    let mut body = json!({"UniqueId": "1.1", "LinkedId": "1.1", "CallType": 0, "Phone": "375291234567", "CallerIDNum": "375291234567"});
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    body
+}
+
+#[test]
+fn a_call_is_followed_from_start_to_end() {
+    on_both(async |database, id| {
+        let house = House::open(database.store(), id, Times::default()).await;
+        house.send(EventKind::Start, leg(json!({}))).await.unwrap();
+        house
+            .send(EventKind::Dial, leg(json!({"Extensions": ["150"]})))
+            .await
+            .unwrap();
+        house
+            .send(EventKind::Bridge, leg(json!({"Extensions": ["150"]})))
+            .await
+            .unwrap();
+        house
+            .until("the board shows the talk", |house| {
+                house.board.snapshot(None).live[0].record.phase == Phase::Talking
+            })
+            .await;
+        house
+            .send(EventKind::Hangup, leg(json!({"CallStatus": "2"})))
+            .await
+            .unwrap();
+        let rows = house.rows().await;
+        assert_eq!(rows.len(), 1);
+        assert_eq!(
+            (rows[0].outcome, rows[0].talked.as_slice()),
+            (Some(Outcome::Answered), &["150".to_owned()][..])
+        );
+        assert_eq!(
+            house.kinds(&rows[0]).await,
+            ["dial", "bridge:150", "hangup", "upload"]
+        );
+        house
+            .until("the board is empty", |house| house.board.live_count() == 0)
+            .await;
+    });
+}
+
+#[test]
+fn a_resend_is_answered_and_has_no_second_effect() {
+    on_both(async |database, id| {
+        let house = House::open(database.store(), id, Times::default()).await;
+        let hangup = leg(json!({"CallStatus": "2", "Extensions": ["150"]}));
+        assert!(
+            !house
+                .send(EventKind::Hangup, hangup.clone())
+                .await
+                .unwrap()
+                .duplicate
+        );
+        assert!(
+            house
+                .send(EventKind::Hangup, hangup.clone())
+                .await
+                .unwrap()
+                .duplicate
+        );
+        // Also when nothing of the call is in memory any more.
+        let again = House::open(house.store.clone(), id, Times::default()).await;
+        assert!(
+            again
+                .send(EventKind::Hangup, hangup)
+                .await
+                .unwrap()
+                .duplicate
+        );
+        assert_eq!(house.journal().await, 1);
+        assert_eq!(
+            house.kinds(&house.rows().await[0]).await,
+            ["dial", "hangup", "upload"]
+        );
+    });
+}
+
+#[test]
+fn a_restart_in_the_middle_changes_nothing() {
+    on_both(async |database, id| {
+        let store = database.store();
+        let house = House::open(store.clone(), id, Times::default()).await;
+        house.send(EventKind::Start, leg(json!({}))).await.unwrap();
+        house
+            .send(EventKind::Dial, leg(json!({"Extensions": ["150"]})))
+            .await
+            .unwrap();
+        let uuid = house.board.snapshot(None).live[0].record.uuid;
+        let house = House::open(store.clone(), id, Times::default()).await;
+        house
+            .until("the call is back", |house| house.board.live_count() == 1)
+            .await;
+        house
+            .send(EventKind::Bridge, leg(json!({"Extensions": ["150"]})))
+            .await
+            .unwrap();
+        let house = House::open(store, id, Times::default()).await;
+        house
+            .send(EventKind::Hangup, leg(json!({"CallStatus": "2"})))
+            .await
+            .unwrap();
+        let rows = house.rows().await;
+        assert_eq!(
+            (rows.len(), rows[0].uuid, rows[0].events_count),
+            (1, uuid, 4)
+        );
+        assert_eq!(
+            house.kinds(&rows[0]).await,
+            ["dial", "bridge:150", "hangup", "upload"]
+        );
+    });
+}
+
+#[test]
+fn an_event_for_a_retired_call_finds_it_in_the_journal() {
+    on_both(async |database, id| {
+        let times = Times {
+            retire_after: Duration::ZERO,
+            sweep_every: Duration::from_millis(5),
+            ..Times::default()
+        };
+        let house = House::open(database.store(), id, times).await;
+        house
+            .send(EventKind::Hangup, leg(json!({"CallStatus": "0"})))
+            .await
+            .unwrap();
+        house
+            .until("the call is retired", |house| {
+                house
+                    .calls
+                    .deps()
+                    .counters
+                    .in_memory
+                    .load(std::sync::atomic::Ordering::Relaxed)
+                    == 0
+            })
+            .await;
+        house
+            .send(EventKind::Bridge, leg(json!({"Extensions": ["150"]})))
+            .await
+            .unwrap();
+        let rows = house.rows().await;
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].talked, ["150"]);
+        assert_eq!(rows[0].outcome, Some(Outcome::Answered));
+    });
+}
+
+#[test]
+fn an_event_that_breaks_its_call_twice_is_set_aside_and_the_call_goes_on() {
+    on_both(async |database, id| {
+        let house = House::open(database.store(), id, Times::default()).await;
+        house.send(EventKind::Start, leg(json!({}))).await.unwrap();
+        let taken = house
+            .send(EventKind::Dial, leg(json!({"RequestId": "poison"})))
+            .await
+            .unwrap();
+        assert_eq!(taken.call, None);
+        house
+            .send(EventKind::Hangup, leg(json!({"CallStatus": "0"})))
+            .await
+            .unwrap();
+        let counters = &house.calls.deps().counters;
+        assert_eq!(
+            counters.parked.load(std::sync::atomic::Ordering::Relaxed),
+            1
+        );
+        let rows = house.rows().await;
+        assert_eq!(
+            (rows.len(), rows[0].outcome, rows[0].events_count),
+            (1, Some(Outcome::Missed), 2)
+        );
+        assert_eq!(house.journal().await, 3, "the broken one is kept too");
+        let parked = house
+            .store
+            .read(move |conn| journal::by_unique_id(conn, id, "1.1"))
+            .await
+            .unwrap();
+        assert_eq!(
+            parked
+                .iter()
+                .filter(|event| event.parked && event.note.contains("broke"))
+                .count(),
+            1
+        );
+        // And it does not break the next start either.
+        let again = House::open(house.store.clone(), id, Times::default()).await;
+        assert!(
+            again
+                .send(EventKind::Start, leg(json!({})))
+                .await
+                .unwrap()
+                .duplicate
+        );
+    });
+}
+
+#[test]
+fn two_calls_that_turn_out_to_be_one_leave_one() {
+    on_both(async |database, id| {
+        let house = House::open(database.store(), id, Times::default()).await;
+        house.send(EventKind::Start, leg(json!({}))).await.unwrap();
+        let consultation = |more: Value| {
+            let mut body = json!({"UniqueId": "1.3", "LinkedId": "1.3", "CallType": 2, "Phone": "151", "CallerIDNum": "150"});
+            body.as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            body
+        };
+        house
+            .send(EventKind::Start, consultation(json!({})))
+            .await
+            .unwrap();
+        house
+            .send(
+                EventKind::Bridge,
+                consultation(json!({"Extensions": ["151"], "ChannelUniqueId": "1.4"})),
+            )
+            .await
+            .unwrap();
+        house
+            .until("both are shown", |house| house.board.live_count() == 2)
+            .await;
+        let leave = json!({"UniqueId": "1.4", "LinkedId": "1.1", "CallerIDNum": "151", "BridgeUniqueId": "b"});
+        house.send(EventKind::BridgeLeave, leave).await.unwrap();
+        house
+            .until("one is shown", |house| house.board.live_count() == 1)
+            .await;
+        house
+            .send(EventKind::Hangup, consultation(json!({"CallStatus": "2"})))
+            .await
+            .unwrap();
+        house
+            .send(
+                EventKind::Hangup,
+                leg(json!({"CallStatus": "2", "Extensions": ["150"]})),
+            )
+            .await
+            .unwrap();
+        let rows = house.rows().await;
+        assert_eq!(rows.len(), 1, "{rows:#?}");
+        assert_eq!(
+            (rows[0].events_count, rows[0].phone.as_deref()),
+            (6, Some("+375291234567"))
+        );
+        let call = rows[0].call;
+        let events = house
+            .store
+            .read(move |conn| journal::of_calls(conn, &[call]))
+            .await
+            .unwrap();
+        assert_eq!(
+            events.len(),
+            6,
+            "the absorbed call's events are its survivor's"
+        );
+    });
+}
+
+#[test]
+fn a_call_without_a_hangup_is_closed_as_lost_and_a_late_hangup_corrects_it() {
+    on_both(async |database, id| {
+        let times = Times {
+            lost_after: Duration::ZERO,
+            sweep_every: Duration::from_millis(5),
+            ..Times::default()
+        };
+        let house = House::open(database.store(), id, times).await;
+        house.send(EventKind::Start, leg(json!({}))).await.unwrap();
+        house
+            .send(EventKind::Bridge, leg(json!({"Extensions": ["150"]})))
+            .await
+            .unwrap();
+        house
+            .until("it is closed", |house| house.board.live_count() == 0)
+            .await;
+        assert_eq!(house.rows().await[0].outcome, Some(Outcome::Lost));
+        house
+            .send(EventKind::Hangup, leg(json!({"CallStatus": "2"})))
+            .await
+            .unwrap();
+        let rows = house.rows().await;
+        assert_eq!((rows.len(), rows[0].outcome), (1, Some(Outcome::Answered)));
+        assert_eq!(
+            house
+                .kinds(&rows[0])
+                .await
+                .iter()
+                .filter(|kind| *kind == "upload")
+                .count(),
+            1
+        );
+    });
+}
+
+#[test]
+fn many_events_at_once_of_one_new_call_make_one_call() {
+    on_both(async |database, id| {
+        let house = House::open(database.store(), id, Times::default()).await;
+        let sending = (0..40).map(|number| {
+            house.send(
+                EventKind::Dial,
+                leg(json!({"Extensions": [format!("{}", 100 + number)]})),
+            )
+        });
+        for taken in futures_util::future::join_all(sending).await {
+            taken.unwrap();
+        }
+        house
+            .send(EventKind::Hangup, leg(json!({"CallStatus": "0"})))
+            .await
+            .unwrap();
+        let rows = house.rows().await;
+        assert_eq!(
+            (rows.len(), rows[0].rung.len(), house.journal().await),
+            (1, 40, 41)
+        );
+        assert!(house.cache.by_id(id).is_some());
+    });
+}
