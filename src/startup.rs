@@ -17,6 +17,7 @@ use crate::config::{Loaded, Settings};
 use crate::debug_log::{self, DebugLog};
 use crate::house::House;
 use crate::state::App;
+use crate::web::emulator::runs::Runs;
 use crate::web::events::gauge::Gauge;
 use crate::web::events::refusal::Refusals;
 use crate::web::render::{Pages, find_assets};
@@ -92,6 +93,7 @@ pub async fn build(
         integrations,
         telegram,
         started: Instant::now(),
+        runs: Runs::default(),
         boot: format!("{:08x}", rand::random::<u32>()),
         pages,
         throttle,

@@ -14,6 +14,7 @@ use actors::telegram::Telegram;
 
 use crate::config::Settings;
 use crate::debug_log::DebugLog;
+use crate::web::emulator::runs::Runs;
 use crate::web::events::gauge::Gauge;
 use crate::web::events::refusal::Refusals;
 use crate::web::render::Pages;
@@ -41,6 +42,8 @@ pub struct App {
     pub gauge: Gauge,
     /// Events that were not taken.
     pub refusals: Refusals,
+    /// Emulated calls that were begun here.
+    pub runs: Runs,
     pub pages: Pages,
     pub throttle: Throttle,
     pub started: Instant,

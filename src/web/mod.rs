@@ -1,6 +1,7 @@
 //! Everything that speaks HTTP. `routes` is the one table of URLs; each folder here is one kind of page.
 
 pub mod calls;
+pub mod emulator;
 pub mod events;
 pub mod gate;
 pub mod gateway;

@@ -5,7 +5,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
 
 use super::session::policy::Area;
-use super::{calls, events, gate, gateway, live, session, statics, system};
+use super::{calls, emulator, events, gate, gateway, live, session, statics, system};
 use crate::error::AppError;
 use actors::call::event::EventKind;
 
@@ -135,6 +135,14 @@ pub fn table() -> Vec<Entry> {
             gateway::invalidate,
         ),
         post("/cache/refresh", Area::Machine, gateway::refresh),
+        // Made-up calls.
+        get("/test-interface", Area::Admin, emulator::page::page),
+        post("/test-interface/runs", Area::Admin, emulator::page::begin),
+        get(
+            "/test-interface/runs/{id}",
+            Area::Admin,
+            emulator::page::follow,
+        ),
         // How the installation is doing.
         get("/health", Area::Open, system::health::health),
         get("/stats", Area::Machine, system::metrics::stats),
