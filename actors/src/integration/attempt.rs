@@ -76,6 +76,8 @@ pub struct Tried {
     /// For the log: the client's number and the extensions it was about.
     pub phone: String,
     pub extensions: String,
+    /// It went in one request with another, which tells what the request says about the CRM.
+    pub beside: bool,
 }
 
 /// What a try needs, shared by all tries of a link on its arbiter.
@@ -94,6 +96,7 @@ impl Means {
             exchanges: Exchanges::default(),
             phone: String::new(),
             extensions: String::new(),
+            beside: false,
         };
         let notice: Notice = match serde_json::from_str(&row.payload) {
             Ok(notice) => notice,
@@ -155,7 +158,8 @@ impl Means {
                 }
             };
             let mut exchanges = exchanges.clone();
-            if !std::ptr::eq(notice, first) {
+            let beside = !std::ptr::eq(notice, first);
+            if beside {
                 exchanges.request =
                     format!("(sent in one request with {})", first.record.unique_id);
             }
@@ -164,6 +168,7 @@ impl Means {
                 exchanges,
                 phone: notice.record.phone.clone().unwrap_or_default(),
                 extensions: notice.extensions.join(","),
+                beside,
             }
         };
         let outcomes: Vec<Tried> = notices.iter().map(tried).collect();

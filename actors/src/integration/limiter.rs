@@ -20,15 +20,19 @@ struct Bucket {
 }
 
 impl Bucket {
+    /// What it holds when full. Less than a second's worth: requests that we spread evenly may arrive in a bunch.
+    fn size(rate: &Rate) -> f64 {
+        (rate.per_second * 0.75).max(1.0)
+    }
+
     fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled_at).as_secs_f64();
-        self.tokens =
-            (self.tokens + passed * self.rate.per_second).min(self.rate.per_second.max(1.0));
+        self.tokens = (self.tokens + passed * self.rate.per_second).min(Self::size(&self.rate));
         self.filled_at = now;
     }
 }
 
-/// The buckets of one account. A bucket holds one second's worth.
+/// The buckets of one account.
 #[derive(Clone, Debug)]
 pub struct Limiter {
     buckets: Vec<Bucket>,
@@ -43,7 +47,7 @@ impl Limiter {
             .iter()
             .map(|rate| Bucket {
                 rate: *rate,
-                tokens: rate.per_second.max(1.0),
+                tokens: Bucket::size(rate),
                 filled_at: now,
             })
             .collect();
@@ -75,9 +79,7 @@ impl Limiter {
         };
         bucket.fill(now);
         let kept = if can_wait {
-            (bucket.rate.per_second / 4.0)
-                .min(bucket.rate.per_second - 1.0)
-                .max(0.0)
+            (bucket.rate.per_second / 4.0).min(Bucket::size(&bucket.rate) - 1.0)
         } else {
             0.0
         };
@@ -131,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn each_lane_has_its_own_bucket_of_one_second() {
+    fn each_lane_has_its_own_bucket() {
         let start = Instant::now();
         let mut limiter = limiter(start);
-        assert_eq!(taken(&mut limiter, "telephony", false, start), 40);
-        assert_eq!(taken(&mut limiter, "other", false, start), 10);
+        assert_eq!(taken(&mut limiter, "telephony", false, start), 30);
+        assert_eq!(taken(&mut limiter, "other", false, start), 7);
         assert_eq!(taken(&mut limiter, "unlimited", false, start), 1_000);
         assert_eq!(
             taken(
@@ -152,7 +154,7 @@ mod tests {
     fn history_leaves_room_for_pop_ups() {
         let start = Instant::now();
         let mut limiter = limiter(start);
-        assert_eq!(taken(&mut limiter, "telephony", true, start), 30);
+        assert_eq!(taken(&mut limiter, "telephony", true, start), 20);
         assert_eq!(taken(&mut limiter, "telephony", false, start), 10);
     }
 
@@ -173,6 +175,24 @@ mod tests {
                 .is_ok(),
             "{wait:?}"
         );
+    }
+
+    #[test]
+    fn history_gets_its_turn_however_slow_the_lane() {
+        for per_second in [0.1, 0.5, 1.0, 1.2, 2.0, 3.5, 40.0] {
+            let start = Instant::now();
+            let mut limiter = Limiter::new(
+                &[Rate {
+                    lane: "x",
+                    per_second,
+                }],
+                start,
+            );
+            limiter.hold(Duration::ZERO, start);
+            let wait = limiter.take("x", true, start).unwrap_err();
+            let later = limiter.take("x", true, start + wait);
+            assert_eq!(later, Ok(()), "at {per_second} a second");
+        }
     }
 
     #[test]

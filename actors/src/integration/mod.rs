@@ -18,6 +18,7 @@ pub mod attempt;
 pub mod breaker;
 pub mod connector;
 pub mod dispatch;
+mod flow;
 pub mod handle;
 pub mod http;
 pub mod limiter;

@@ -186,9 +186,162 @@ pub fn count(row: &Delivery, tried: &Tried, concluded: &Concluded) {
     };
     let integration = row.integration.clone();
     metrics::counter!("patchbay_deliveries_total", "integration" => integration.clone(), "result" => result).increment(1);
-    if tried.exchanges.count > 0 {
+    if tried.exchanges.count > 0 && !tried.beside {
         let seconds = Duration::from_millis(tried.exchanges.milliseconds).as_secs_f64();
         metrics::histogram!("patchbay_delivery_attempt_seconds", "integration" => integration)
             .record(seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attempt::Exchanges;
+    use super::super::queue::tests::row;
+    use super::super::sample::morning;
+    use super::*;
+
+    fn tried(ended: Ended) -> Tried {
+        let exchanges = Exchanges {
+            request: "POST".into(),
+            response: "answer".into(),
+            milliseconds: 7,
+            count: 1,
+        };
+        Tried {
+            ended,
+            exchanges,
+            phone: String::new(),
+            extensions: String::new(),
+            beside: false,
+        }
+    }
+
+    fn failed(failed: Failed) -> Tried {
+        tried(Ended::Failed(failed))
+    }
+
+    fn words() -> String {
+        "words".into()
+    }
+
+    /// kind, how it ended, whether the breaker is trying → verdict, does it count against the CRM
+    #[test]
+    fn what_becomes_of_row_and_link() {
+        let later = || {
+            failed(Failed::Later {
+                words: words(),
+                after: None,
+            })
+        };
+        let throttled = || {
+            failed(Failed::Throttled {
+                words: words(),
+                after: None,
+            })
+        };
+        let refused = || failed(Failed::Refused { words: words() });
+        let settings = || failed(Failed::Settings { words: words() });
+        let taken = || tried(Ended::Delivered(Delivered::Taken(String::new())));
+        let table: [(&str, Tried, bool, &str, Option<Failure>); 11] = [
+            ("dial", taken(), false, "done", None),
+            (
+                "upload",
+                tried(Ended::Delivered(Delivered::Duplicate)),
+                false,
+                "done",
+                None,
+            ),
+            ("dial", later(), false, "again", Some(Failure::Hard)),
+            ("upload", later(), false, "again", Some(Failure::Hard)),
+            (
+                "dial",
+                throttled(),
+                false,
+                "again",
+                Some(Failure::Throttled),
+            ),
+            ("dial", refused(), false, "failed", None),
+            (
+                "upload",
+                settings(),
+                false,
+                "failed",
+                Some(Failure::Settings),
+            ),
+            ("upload", settings(), true, "again", Some(Failure::Settings)),
+            ("dial", tried(Ended::TooLate), false, "missed", None),
+            ("upload", tried(Ended::TooLate), false, "failed", None),
+            (
+                "dial",
+                tried(Ended::Nothing("reason".into())),
+                false,
+                "withdrawn",
+                None,
+            ),
+        ];
+        for (kind, tried, trying, verdict, against) in table {
+            let seen = conclude(
+                &row(1, 1, 1, kind),
+                &tried,
+                &Settings::default(),
+                trying,
+                morning(),
+                0.5,
+            );
+            let word = match seen.verdict {
+                Verdict::Again(at) => {
+                    assert!(at > morning());
+                    "again"
+                }
+                other => other.state().unwrap(),
+            };
+            assert_eq!(word, verdict, "{kind} {:?}", tried.ended);
+            let failure = match seen.effect {
+                Effect::Failure { failure, .. } => Some(failure),
+                Effect::None | Effect::Alive => None,
+            };
+            assert_eq!(failure, against, "{kind} {:?}", tried.ended);
+        }
+    }
+
+    #[test]
+    fn a_pop_up_that_would_come_too_late_is_missed_at_once() {
+        let late = Delivery {
+            expires_at: Some(morning() + chrono::Duration::milliseconds(100)),
+            ..row(1, 1, 1, "dial")
+        };
+        let later = failed(Failed::Later {
+            words: words(),
+            after: None,
+        });
+        let seen = conclude(&late, &later, &Settings::default(), false, morning(), 0.5);
+        assert_eq!(seen.verdict, Verdict::Missed);
+        assert_eq!(
+            seen.words,
+            "given up, another try would come too late: words"
+        );
+    }
+
+    #[test]
+    fn only_what_was_sent_is_logged_and_counted_as_a_try() {
+        let mut quiet = tried(Ended::Nothing("reason".into()));
+        quiet.exchanges = Exchanges::default();
+        let row = row(1, 1, 1, "dial:151");
+        let conclude =
+            |tried: &Tried| conclude(&row, tried, &Settings::default(), false, morning(), 0.5);
+        let settlement = conclude(&quiet).settlement(&row, quiet.clone(), "0367", morning());
+        assert_eq!((settlement.attempts, settlement.log), (0, None));
+        let refused = failed(Failed::Refused { words: words() });
+        let settlement = conclude(&refused).settlement(&row, refused.clone(), "0367", morning());
+        let log = settlement.log.unwrap();
+        assert_eq!(settlement.attempts, 1);
+        assert_eq!(
+            (
+                log.event_type.as_str(),
+                log.status.as_str(),
+                log.error.as_str()
+            ),
+            ("dial", "error", "words")
+        );
     }
 }

@@ -88,6 +88,25 @@ pub fn waiting(conn: &mut Conn, now: DateTime<Utc>) -> Result<Vec<(i64, String)>
     }))
 }
 
+/// The open rows of one link, as (row, call).
+///
+/// # Errors
+/// The database's own.
+pub fn open_rows(
+    conn: &mut Conn,
+    enterprise: i64,
+    integration: &str,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    Ok(on!(conn, c => {
+        deliveries::table
+            .filter(diesel::dsl::sql::<Bool>("state IN ('due', 'leased')"))
+            .filter(deliveries::enterprise_id.eq(enterprise))
+            .filter(deliveries::integration.eq(integration))
+            .select((deliveries::id, deliveries::call_id))
+            .load(c)?
+    }))
+}
+
 /// How many rows are open, by link: the backlog.
 ///
 /// # Errors

@@ -38,6 +38,9 @@ crate::for_each_database!(
     what_failed_can_be_sent_again,
     an_integration_switched_off_keeps_its_history_for_later,
     a_link_that_dies_is_started_again_and_loses_nothing,
+    the_crms_limit_is_kept_without_being_told,
+    an_idle_link_is_put_away_and_comes_back,
+    one_failed_request_with_many_records_is_one_failure,
 );
 
 fn a_call_is_told_in_order_and_once(database: &TestDatabase) {
@@ -274,10 +277,10 @@ fn a_killed_process_delivers_after_its_start(database: &TestDatabase) {
     for round in 0..3 {
         // Slow enough that the kill meets requests in flight.
         world.crm.state.behave(Behaviour::delay(30));
+        let begun = world.account(0).event_count();
         for call in 1..=10 {
             world.play(0, round * 10 + call);
         }
-        let begun = world.account(0).event_count();
         world.until("some were sent", |world| {
             world.account(0).event_count() > begun + 3
         });
@@ -555,10 +558,10 @@ fn a_link_that_dies_is_started_again_and_loses_nothing(database: &TestDatabase) 
     let id = world.enterprise(0).id;
     world.crm.state.behave(Behaviour::delay(20));
     for round in 0..4 {
+        let begun = world.account(0).event_count();
         for call in 1..=10 {
             world.play(0, round * 10 + call);
         }
-        let begun = world.account(0).event_count();
         world.until("some were sent", |world| {
             world.account(0).event_count() > begun + 2
         });
@@ -575,4 +578,59 @@ fn a_link_that_dies_is_started_again_and_loses_nothing(database: &TestDatabase) 
         );
     }
     assert_eq!(world.integrations().observe()[0].deaths, 4);
+}
+
+fn the_crms_limit_is_kept_without_being_told(database: &TestDatabase) {
+    let world = World::with(database, 1, fast(), retailcrm::Settings::default());
+    for call in 1..=60 {
+        world.tell(0, sample::ringing(call), &[Dial]);
+    }
+    for call in 1..=60 {
+        world.settled(0, call);
+        assert_eq!(world.states(0, call), ["dial done"]);
+    }
+    assert_eq!(world.account(0).counts().limited, 0);
+}
+
+fn an_idle_link_is_put_away_and_comes_back(database: &TestDatabase) {
+    let settings = Settings {
+        idle_ms: 30,
+        ..fast()
+    };
+    let world = World::with(database, 1, settings, retailcrm::Settings::default());
+    world.play(0, 1);
+    world.settled(0, 1);
+    world.until("the link is away", |world| {
+        world.integrations().observe().is_empty()
+    });
+    world.play(0, 2);
+    world.settled(0, 2);
+    assert_eq!(world.heard(0, 2), ["in", "hangup"]);
+}
+
+fn one_failed_request_with_many_records_is_one_failure(database: &TestDatabase) {
+    let world = World::new(database);
+    let id = world.enterprise(0).id;
+    assert!(testing::wait(world.integrations().order(
+        id,
+        "retailcrm",
+        Order::Pause
+    )));
+    for call in 1..=40 {
+        world.tell(0, sample::answered(call), &[Upload]);
+    }
+    world
+        .crm
+        .state
+        .behave(Behaviour::status(500).at("telephony/calls/upload").times(1));
+    assert!(testing::wait(world.integrations().order(
+        id,
+        "retailcrm",
+        Order::Resume
+    )));
+    for call in 1..=40 {
+        world.settled(0, call);
+        assert_eq!(world.in_history(0, call), 1);
+    }
+    assert_eq!(world.integrations().observe()[0].openings, 0);
 }

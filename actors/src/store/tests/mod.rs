@@ -1,5 +1,6 @@
 //! One list of tests, run on SQLite and on PostgreSQL; here are the values they share.
 
+mod outbox;
 mod writer;
 
 use std::sync::Arc;

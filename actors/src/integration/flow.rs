@@ -1,0 +1,442 @@
+//! How rows flow through a link: out of queue and table, through a try, into the store. The inner half of `actor.rs`,
+//! which holds the state and hears the messages; nothing else calls this.
+//!
+//! ```text
+//!   table ──look──▶ queue ──launch──▶ Means::deliver ──conclude──▶ store.settle ──▶ slot and call are free: pump
+//!     ▲               │ pause, breaker, retry                             │
+//!     └───give_back───┴──────────────── again, not before ────────────────┘
+//! ```
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use chrono::{DateTime, Utc};
+
+use super::actor::Link;
+use super::attempt::Tried;
+use super::breaker::{Permit, Position};
+use super::outcome::{self, Effect};
+use super::queue::is_history;
+use crate::call::record::CallId;
+use crate::store::deliveries::{Delivery, DeliveryState};
+use crate::store::{Settlement, Store, StoreError, Verdict, WriteError, outbox};
+
+/// Rows claimed at a time.
+const CLAIM: usize = 64;
+/// How many history records must wait before several are sent in one request.
+const CROWD: usize = 4;
+/// Slots that history leaves free for pop-ups.
+const RESERVED: usize = 2;
+/// Before a database that was away is asked again.
+const REST: Duration = Duration::from_millis(500);
+
+impl Link {
+    /// Learns which calls have rows in the table: what is handed over must not overtake them.
+    pub(super) fn learn(&mut self, ctx: &mut Context<Self>) {
+        let (id, store) = (self.id, self.house.store.clone());
+        let work = async move {
+            loop {
+                let open = store
+                    .read(move |conn| outbox::open_rows(conn, id.enterprise, id.kind))
+                    .await;
+                match open {
+                    Ok(open) => return open,
+                    Err(error) => log::warn!("{id}: the table cannot be read: {error}"),
+                }
+                actix_rt::time::sleep(REST).await;
+            }
+        };
+        ctx.spawn(work.into_actor(self).map(|open, link, ctx| {
+            let early = link.early.take().unwrap_or_default();
+            let handed: HashSet<i64> = early.iter().map(|row| row.id).collect();
+            let now = Instant::now();
+            for (row, call) in open {
+                if !handed.contains(&row) {
+                    link.queue.mark_away(CallId(call), now);
+                }
+            }
+            link.take(early, ctx);
+            link.look(ctx);
+        }));
+    }
+
+    /// Takes rows that come from their commit.
+    pub(super) fn take(&mut self, rows: Vec<Delivery>, ctx: &mut Context<Self>) {
+        let (now, clock) = (Instant::now(), Utc::now());
+        let mut rest = Vec::new();
+        for row in rows {
+            if row.state != DeliveryState::Leased {
+                // History waits in the table in any case, and nothing comes after it.
+                if !is_history(&row.kind) {
+                    self.queue.mark_away(row.call, now);
+                    self.look_again |= row.not_before <= clock;
+                }
+            } else if !self.flying.contains_key(&row.id) {
+                rest.extend(self.queue.push(row, now));
+            }
+        }
+        self.give_back(rest, ctx);
+        self.pump(ctx);
+    }
+
+    /// Sends what may be sent now, and shows how things stand.
+    pub(super) fn pump(&mut self, ctx: &mut Context<Self>) {
+        if self.paused || self.finishing.is_some() || !self.configure() {
+            self.give_back_all(ctx);
+        } else {
+            while self.requests < self.house.settings.concurrency.max(1) {
+                match self.breaker.permit(Utc::now()) {
+                    Permit::No(until) => {
+                        self.give_back_all(ctx);
+                        self.wake_at(until, ctx);
+                        break;
+                    }
+                    Permit::One if self.requests > 0 => break,
+                    permit => {
+                        if !self.launch(permit, ctx) {
+                            break;
+                        }
+                    }
+                }
+            }
+            if self.look_again && self.queue.len() < CLAIM / 2 {
+                self.look(ctx);
+            }
+        }
+        self.show(ctx);
+    }
+
+    /// Starts the next try. False when nothing is ready.
+    fn launch(&mut self, permit: Permit, ctx: &mut Context<Self>) -> bool {
+        let Some(means) = self.means.clone() else {
+            return false;
+        };
+        let slots = self.house.settings.concurrency.max(1);
+        let history_too = self.history_requests == 0 || self.history_requests + RESERVED < slots;
+        let Some(row) = self.queue.next(history_too) else {
+            return false;
+        };
+        let mut rows = vec![row];
+        let history = rows.iter().all(|row| is_history(&row.kind));
+        let crowd = permit == Permit::Yes && self.queue.history_ready() >= CROWD;
+        if crowd && history {
+            rows.extend(
+                self.queue
+                    .more_history(means.connector.many().saturating_sub(1)),
+            );
+        }
+        for row in &rows {
+            self.flying.insert(row.id, row.leased_until);
+        }
+        self.requests += 1;
+        self.history_requests += usize::from(history);
+        let work = async move {
+            if rows.len() > 1
+                && let Some(tried) = means.deliver_many(&rows).await
+            {
+                return rows.into_iter().zip(tried).collect();
+            }
+            let mut outcomes = Vec::with_capacity(rows.len());
+            for row in rows {
+                let tried = means.deliver(&row).await;
+                outcomes.push((row, tried));
+            }
+            outcomes
+        };
+        ctx.spawn(
+            work.into_actor(self)
+                .map(move |tried, link, ctx| link.conclude(tried, history, ctx)),
+        );
+        true
+    }
+
+    /// What tries mean for the link and for their rows; then to the store.
+    fn conclude(&mut self, tried: Vec<(Delivery, Tried)>, history: bool, ctx: &mut Context<Self>) {
+        let now = Utc::now();
+        let number = self.seen.borrow().enterprise_number.clone();
+        let mut settlements = Vec::with_capacity(tried.len());
+        for (row, tried) in tried {
+            let trying = *self.breaker.position() == Position::Trying;
+            let concluded = outcome::conclude(
+                &row,
+                &tried,
+                &self.house.settings,
+                trying,
+                now,
+                rand::random(),
+            );
+            if !tried.beside {
+                self.feel(&concluded.effect, row.attempts, now, ctx);
+            }
+            outcome::count(&row, &tried, &concluded);
+            self.seen
+                .send_modify(|seen| outcome::note(seen, &tried, &concluded, now));
+            settlements.push((row.call, concluded.settlement(&row, tried, &number, now)));
+        }
+        let store = self.house.store.clone();
+        let work = async move {
+            let one = |(call, settlement): (_, Settlement)| {
+                let store = store.clone();
+                async move {
+                    let again = match settlement.verdict {
+                        Verdict::Again(at) => Some(at),
+                        _ => None,
+                    };
+                    let id = settlement.delivery;
+                    settle(&store, settlement).await;
+                    (call, id, again)
+                }
+            };
+            futures_util::future::join_all(settlements.into_iter().map(one)).await
+        };
+        ctx.spawn(work.into_actor(self).map(move |settled, link, ctx| {
+            link.requests -= 1;
+            link.history_requests -= usize::from(history);
+            for (call, id, again) in settled {
+                link.flying.remove(&id);
+                match again {
+                    Some(at) => {
+                        let rest = link.queue.give_up(call, Instant::now());
+                        link.give_back(rest, ctx);
+                        link.wake_at(at, ctx);
+                    }
+                    None => link.queue.finish(call),
+                }
+                // What follows in the call may stand in the table.
+                link.look_again |= again.is_none() && !history && link.queue.is_away(call);
+            }
+            link.pump(ctx);
+        }));
+    }
+
+    /// What a try means for the link: breaker and pace.
+    fn feel(
+        &mut self,
+        effect: &Effect,
+        attempts: i32,
+        now: DateTime<Utc>,
+        ctx: &mut Context<Self>,
+    ) {
+        match effect {
+            Effect::None => {}
+            Effect::Alive => {
+                if self.breaker.succeed() {
+                    log::info!("{}: the CRM answers again", self.id);
+                    self.hasten(ctx);
+                }
+            }
+            Effect::Failure {
+                failure,
+                words,
+                hold,
+            } => {
+                if let (Some(means), Some(hold)) = (&self.means, hold) {
+                    let hold =
+                        hold.unwrap_or_else(|| Duration::from_millis(100 << attempts.clamp(0, 6)));
+                    means
+                        .limiter
+                        .borrow_mut()
+                        .hold(hold.min(Duration::from_secs(10)), Instant::now());
+                }
+                if self.breaker.fail(*failure, words, now) {
+                    log::warn!("{}: paused, the CRM fails: {words}", self.id);
+                    self.seen.send_modify(|seen| seen.openings += 1);
+                }
+            }
+        }
+    }
+
+    /// Rows that wait for their next try may go now.
+    pub(super) fn hasten(&mut self, ctx: &mut Context<Self>) {
+        let (id, store) = (self.id, self.house.store.clone());
+        let work = async move {
+            store
+                .write(move |conn| outbox::hasten(conn, id.enterprise, id.kind, Utc::now()))
+                .await
+        };
+        ctx.spawn(work.into_actor(self).map(|_, link, ctx| link.look(ctx)));
+    }
+
+    /// Claims from the table, if there is room.
+    pub(super) fn look(&mut self, ctx: &mut Context<Self>) {
+        if self.looking {
+            self.look_again = true;
+            return;
+        }
+        if self.early.is_some() || self.paused || self.finishing.is_some() || !self.configure() {
+            return;
+        }
+        let room = match self.breaker.permit(Utc::now()) {
+            Permit::Yes => self.queue.room().min(CLAIM),
+            Permit::One => usize::from(self.flying.is_empty() && self.queue.is_empty()),
+            Permit::No(until) => return self.wake_at(until, ctx),
+        };
+        if room == 0 {
+            self.look_again = true;
+            return;
+        }
+        self.look_again = false;
+        self.looking = true;
+        let (id, store) = (self.id, self.house.store.clone());
+        let work = async move {
+            let options = store.options().clone();
+            let claim = move |conn: &mut crate::store::Conn| {
+                let now = Utc::now();
+                let limit = i32::try_from(room).unwrap_or(i32::MAX);
+                outbox::claim_heads(
+                    conn,
+                    id.enterprise,
+                    id.kind,
+                    &options.owner,
+                    (now, now + options.lease),
+                    limit,
+                )
+            };
+            (store.write(claim).await, room)
+        };
+        ctx.spawn(work.into_actor(self).map(|(claimed, room), link, ctx| {
+            link.looking = false;
+            match claimed {
+                Ok(rows) => {
+                    link.look_again |= rows.len() >= room;
+                    for row in rows {
+                        if !link.flying.contains_key(&row.id) {
+                            link.queue.push_claimed(row, Instant::now());
+                        }
+                    }
+                }
+                Err(error) => {
+                    log::warn!("{}: nothing can be claimed: {error}", link.id);
+                    link.wake_at(Utc::now() + REST, ctx);
+                }
+            }
+            link.pump(ctx);
+        }));
+    }
+
+    fn give_back_all(&mut self, ctx: &mut Context<Self>) {
+        if !self.queue.is_empty() {
+            let rows = self.queue.give_up_all(Instant::now());
+            self.give_back(rows, ctx);
+        }
+    }
+
+    /// Returns rows to the table, however long that takes.
+    pub(super) fn give_back(&mut self, rows: Vec<Delivery>, ctx: &mut Context<Self>) {
+        if rows.is_empty() {
+            return;
+        }
+        let ids: Vec<i64> = rows.into_iter().map(|row| row.id).collect();
+        self.returning += 1;
+        let store = self.house.store.clone();
+        let work = async move {
+            let owner = store.options().owner.clone();
+            loop {
+                let (owner, ids) = (owner.clone(), ids.clone());
+                match store
+                    .write(move |conn| outbox::put_back(conn, &owner, &ids))
+                    .await
+                {
+                    Err(StoreError::Away(_) | StoreError::Full | StoreError::Panicked) => {
+                        actix_rt::time::sleep(REST).await
+                    }
+                    _ => return,
+                }
+            }
+        };
+        ctx.spawn(work.into_actor(self).map(|(), link, ctx| {
+            link.returning -= 1;
+            link.look(ctx);
+            link.show(ctx);
+        }));
+    }
+
+    /// Looks into the table then, or earlier if that was to be.
+    pub(super) fn wake_at(&mut self, at: DateTime<Utc>, ctx: &mut Context<Self>) {
+        if self.wake.as_ref().is_some_and(|(sooner, _)| *sooner <= at) {
+            return;
+        }
+        if let Some((_, handle)) = self.wake.take() {
+            ctx.cancel_future(handle);
+        }
+        let wait = (at - Utc::now()).to_std().unwrap_or_default() + Duration::from_millis(1);
+        let handle = ctx.run_later(wait, |link, ctx| {
+            link.wake = None;
+            link.look(ctx);
+            link.show(ctx);
+        });
+        self.wake = Some((at, handle));
+    }
+
+    /// Keeps the leases of what is in memory for long.
+    pub(super) fn renew(&mut self, ctx: &mut Context<Self>) {
+        self.queue.tidy(Instant::now());
+        let lease = self.house.store.options().lease;
+        let soon = Utc::now() + lease / 2;
+        let flying = self.flying.iter().map(|(id, until)| (*id, *until));
+        let waiting = self.queue.rows().map(|row| (row.id, row.leased_until));
+        let ids: Vec<i64> = flying
+            .chain(waiting)
+            .filter(|(_, until)| until.is_none_or(|until| until < soon))
+            .map(|(id, _)| id)
+            .collect();
+        if ids.is_empty() {
+            return;
+        }
+        let store = self.house.store.clone();
+        let work = async move {
+            let owner = store.options().owner.clone();
+            store
+                .write(move |conn| outbox::renew(conn, &owner, &ids, Utc::now() + lease))
+                .await
+        };
+        ctx.spawn(work.into_actor(self).map(|_, _, _| ()));
+    }
+
+    pub(super) fn show(&mut self, ctx: &mut Context<Self>) {
+        let early = self.early.as_ref().map_or(0, Vec::len);
+        let (waiting, in_flight, paused) =
+            (self.queue.len() + early, self.flying.len(), self.paused);
+        let breaker = self.breaker.position();
+        self.seen.send_if_modified(|seen| {
+            let idle = waiting == 0 && in_flight == 0;
+            let changed = seen.waiting != waiting
+                || seen.in_flight != in_flight
+                || seen.paused != paused
+                || seen.breaker != *breaker
+                || (idle && seen.idle_since.is_none());
+            if changed {
+                seen.waiting = waiting;
+                seen.in_flight = in_flight;
+                seen.paused = paused;
+                seen.breaker.clone_from(breaker);
+                seen.idle_since = idle.then(|| seen.idle_since.unwrap_or_else(Utc::now));
+            }
+            changed
+        });
+        if in_flight == 0 && waiting == 0 && self.returning == 0 && self.finishing.is_some() {
+            ctx.stop();
+        }
+    }
+}
+
+/// Stores an outcome, however long the database is away: without it the delivery would be sent again.
+async fn settle(store: &Store, settlement: Settlement) {
+    let mut rest = Duration::from_millis(20);
+    loop {
+        match store.settle(settlement.clone()).await {
+            Ok(()) => return,
+            Err(WriteError::Refused(words)) => {
+                return log::error!(
+                    "the outcome of delivery {} cannot be stored: {words}",
+                    settlement.delivery
+                );
+            }
+            Err(WriteError::Full | WriteError::Away(_)) => {
+                actix_rt::time::sleep(rest).await;
+                rest = (rest * 2).min(Duration::from_secs(2));
+            }
+        }
+    }
+}
