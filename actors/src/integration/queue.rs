@@ -76,7 +76,10 @@ impl Queue {
 
     /// Takes a row that was claimed from the table; there may be more of its call there.
     pub fn push_claimed(&mut self, row: Delivery, now: Instant) {
-        self.mark_away(row.call, now);
+        // Nothing comes after history, so there is nothing to remember for ten minutes after every call.
+        if !is_history(&row.kind) {
+            self.mark_away(row.call, now);
+        }
         self.insert(row);
     }
 
