@@ -1,6 +1,7 @@
 //! A house with one enterprise, its bot at the simulator, and calls to play. Conditions are waited for, never times.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,8 @@ pub struct House {
     pub bot: Arc<Bot>,
     pub telegram: Telegram,
     pub settings: Settings,
+    /// How many more times asking the board breaks the bot.
+    pub breaks: Arc<AtomicU32>,
     live: Live,
     arbiter: Arbiter,
 }
@@ -96,8 +99,9 @@ pub fn in_house_with<F: AsyncFnOnce(&mut House)>(
             .await
             .unwrap();
         let live = Live::default();
+        let breaks = Arc::new(AtomicU32::new(0));
         let bot = simulator.state.bot(TOKEN).unwrap();
-        let (telegram, arbiter) = start(&store, enterprise, TOKEN, &live, &settings);
+        let (telegram, arbiter) = start(&store, enterprise, TOKEN, &live, &breaks, &settings);
         let mut house = House {
             store,
             enterprise,
@@ -105,6 +109,7 @@ pub fn in_house_with<F: AsyncFnOnce(&mut House)>(
             bot,
             telegram,
             settings,
+            breaks,
             live,
             arbiter,
         };
@@ -119,13 +124,20 @@ fn start(
     enterprise: i64,
     token: &str,
     live: &Live,
+    breaks: &Arc<AtomicU32>,
     settings: &Settings,
 ) -> (Telegram, Arbiter) {
     let mut known = text::tests::enterprise("ru");
     known.id = enterprise;
     known.bot_token = Some(token.to_owned().into());
-    let board = Arc::clone(live);
-    let present = move |call| Some((Arc::clone(board.lock().unwrap().get(&call)?), None));
+    let (board, breaks) = (Arc::clone(live), Arc::clone(breaks));
+    let present = move |call| {
+        let left = breaks.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            left.checked_sub(1)
+        });
+        assert!(left.is_err(), "the board breaks, as this test wants it");
+        Some((Arc::clone(board.lock().unwrap().get(&call)?), None))
+    };
     let arbiter = Arbiter::new();
     let (store, cache) = (store.clone(), Cache::fixed(vec![known]));
     (
@@ -149,6 +161,7 @@ impl House {
             self.enterprise,
             token,
             &self.live,
+            &self.breaks,
             &self.settings,
         );
         self.telegram = telegram;

@@ -17,6 +17,7 @@ crate::for_each_database!(
     a_restart_edits_the_message_that_is_there,
     an_answer_that_got_lost_does_not_lose_the_end,
     a_message_somebody_deleted_is_sent_anew,
+    a_bot_that_breaks_is_started_anew_and_tells_what_it_owes,
     the_token_is_in_no_log_and_no_error,
 );
 
@@ -219,6 +220,24 @@ fn a_message_somebody_deleted_is_sent_anew(database: &TestDatabase) {
         house.tell(&call(house, 1, Phase::Ended)).await;
         house.all_told().await;
         assert_eq!(house.texts(7), ["✅ Завершен: +375290000001 ↔ 151, 1:05"]);
+    });
+}
+
+fn a_bot_that_breaks_is_started_anew_and_tells_what_it_owes(database: &TestDatabase) {
+    in_house(database, &[7], async |house| {
+        house
+            .commit(&call(house, 1, Phase::Talking), CallState::Live)
+            .await;
+        house
+            .commit(&call(house, 2, Phase::Ended), CallState::Ended)
+            .await;
+        house.breaks.store(1, std::sync::atomic::Ordering::SeqCst);
+        house.restart(TOKEN);
+        until("both told", || house.texts(7).len() == 2).await;
+        house.observes("one restart", |o| o.restarts == 1).await;
+        house.tell(&call(house, 1, Phase::Ended)).await;
+        house.all_told().await;
+        assert!(house.texts(7).iter().all(|text| text.starts_with("✅")));
     });
 }
 
