@@ -9,6 +9,7 @@ pub mod emulator;
 pub mod error;
 pub mod house;
 pub mod logging;
+pub mod replay;
 pub mod startup;
 pub mod state;
 pub mod vault_key;

@@ -114,6 +114,11 @@ async fn show_ended(store: &Store, board: &Board) -> anyhow::Result<()> {
 }
 
 async fn run(settings: Arc<Settings>, store: Store) -> anyhow::Result<()> {
+    if settings.calls.lost_after.as_secs() < 60 {
+        log::warn!(
+            "`calls.lost_after` is under a minute: a longer silence within a call ends it as lost"
+        );
+    }
     let (stop, stopping) = tokio::sync::watch::channel(false);
     greet_first_start(&store).await?;
     let app = web::Data::new(build(settings, store, stopping).await?);

@@ -86,8 +86,8 @@ pub fn findings(settings: &Settings) -> Vec<String> {
         "`events.in_flight_per_enterprise` must be at least 1",
     );
     say(
-        settings.calls.lost_after.as_secs() < 60,
-        "`calls.lost_after` is under a minute: calls in progress would be closed as lost",
+        settings.calls.lost_after.as_secs() < 1,
+        "`calls.lost_after` is under a second: calls in progress would be closed as lost",
     );
 
     let deliveries = &settings.deliveries;

@@ -64,7 +64,7 @@ fn wrong_settings_are_told_in_words() {
         ),
         ("[calls]\nlost_after = 4", "4 has no unit"),
         ("[calls]\nlost_after = \"4 parsecs\"", "is not a duration"),
-        ("[calls]\nlost_after = \"4s\"", "under a minute"),
+        ("[calls]\nlost_after = \"400ms\"", "under a second"),
         (
             "[secrets]\nkey = \"short\"",
             "`secrets.key` must be 32 bytes",

@@ -130,7 +130,8 @@ impl Place {
 
 /// `synchronous=FULL`: an event answered 200 must survive a power cut. Checkpoints are another thread's work
 /// (`checkpoint.rs`), so that no commit waits for one.
-const SQLITE_SETUP: &str = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=10000; \
+/// The busy_timeout comes first: the first look into the file may meet a process that is just closing it.
+const SQLITE_SETUP: &str = "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
      PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536; \
      PRAGMA mmap_size=268435456;";
 
@@ -154,6 +155,21 @@ fn with_timeouts(url: &str) -> String {
         }
     }
     url
+}
+
+/// The server's URL with another database in it.
+pub(crate) fn with_database(server: &str, name: &str) -> String {
+    let (front, query) = server
+        .split_once('?')
+        .map_or((server, None), |(front, query)| (front, Some(query)));
+    let host_from = front.find("://").map_or(0, |at| at + 3);
+    let front = front[host_from..]
+        .find('/')
+        .map_or(front, |slash| &front[..host_from + slash]);
+    match query {
+        Some(query) => format!("{front}/{name}?{query}"),
+        None => format!("{front}/{name}"),
+    }
 }
 
 impl Conn {

@@ -197,6 +197,19 @@ pub fn by_unique_id(
     }))
 }
 
+/// The whole journal of an enterprise, in its order: what `replay` compares with what it sent.
+///
+/// # Errors
+/// The database's own.
+pub fn of_enterprise(conn: &mut Conn, enterprise: i64) -> Result<Vec<Event>, StoreError> {
+    Ok(on!(conn, c => {
+        call_events::table
+            .filter(call_events::enterprise_id.eq(enterprise))
+            .order(call_events::id)
+            .load(c)?
+    }))
+}
+
 /// Sets an event aside (or back): it stays in the journal and is shown with its note, but is not applied.
 ///
 /// # Errors

@@ -26,6 +26,7 @@ pub(crate) mod readers;
 pub mod refusals;
 pub mod retention;
 pub(crate) mod schema;
+pub mod scratch;
 pub mod sessions;
 pub mod telegram;
 #[cfg(any(test, feature = "testing"))]

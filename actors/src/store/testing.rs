@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::prelude::*;
 
-use super::conn::{Conn, Place};
+use super::conn::{Conn, Place, with_database};
 use super::{Options, Store, Vault, migrations};
 
 /// Which database a test runs on.
@@ -158,21 +158,6 @@ fn administer(server: &str, sql: &str) {
         .expect("the PostgreSQL for tests answers")
         .execute_batch(sql)
         .expect("an administrative statement");
-}
-
-/// The server's URL with another database in it.
-fn with_database(server: &str, name: &str) -> String {
-    let (front, query) = server
-        .split_once('?')
-        .map_or((server, None), |(front, query)| (front, Some(query)));
-    let host_from = front.find("://").map_or(0, |at| at + 3);
-    let front = front[host_from..]
-        .find('/')
-        .map_or(front, |slash| &front[..host_from + slash]);
-    match query {
-        Some(query) => format!("{front}/{name}?{query}"),
-        None => format!("{front}/{name}"),
-    }
 }
 
 /// The PostgreSQL server for this process' tests.
