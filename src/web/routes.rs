@@ -87,6 +87,13 @@ pub fn table() -> Vec<Entry> {
         get("/login", Area::Public, session::login::form),
         post("/login", Area::Public, session::login::submit),
         post("/logout", Area::Account, session::login::leave),
+        get("/account", Area::Account, session::account::page),
+        post("/account/password", Area::Account, session::account::change),
+        post(
+            "/account/sessions/{id}/end",
+            Area::Account,
+            session::account::end,
+        ),
         // Calls as they go on.
         get("/live", Area::Live, live::page::page),
         get("/live/stream", Area::Live, live::stream::stream),

@@ -56,10 +56,15 @@ pub struct Browser {
 impl Door {
     /// Opens; `settings` is TOML over the defaults.
     pub async fn open(settings: &str) -> Door {
+        Door::open_at("http://127.0.0.1", settings).await
+    }
+
+    /// The same, reached from outside by this URL.
+    pub async fn open_at(public_url: &str, settings: &str) -> Door {
         let folder = std::env::temp_dir().join(format!("patchbay_door_{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&folder).expect("a temporary folder");
         let ground = format!(
-            "[server]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\nassets = \"{}\"\n[database]\nurl = \"sqlite:{}/x.db\"\n{settings}",
+            "[server]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\npublic_url = \"{public_url}\"\nassets = \"{}\"\n[database]\nurl = \"sqlite:{}/x.db\"\n{settings}",
             env!("CARGO_MANIFEST_DIR"),
             folder.display()
         );

@@ -136,11 +136,77 @@ async fn a_session_begins_with_the_password_and_ends_with_logout() {
 }
 
 #[actix_web::test]
-async fn over_tls_the_cookie_is_secure() {
+async fn a_new_password_ends_the_other_sessions() {
     let door = Door::open("").await;
-    let mut settings = (*door.app.settings).clone();
-    settings.server.public_url = "https://pb.example".into();
-    assert!(settings.server.is_https());
+    let (here, elsewhere) = (
+        door.log_in("operator-0367").await,
+        door.log_in("operator-0367").await,
+    );
+    let with = |old: &'static str, new: &'static str| {
+        [
+            ("csrf", here.csrf.clone()),
+            ("old", old.into()),
+            ("new", new.into()),
+            ("again", new.into()),
+        ]
+    };
+    for (fields, words) in [
+        (with(PASSWORD, "short"), "at least"),
+        (with("wrong", "quite long enough"), "not right"),
+        (with(PASSWORD, "quite long enough"), "is changed"),
+    ] {
+        let fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let answer = door.post(&here, "/account/password?lang=en", &fields).await;
+        assert!(answer.body.contains(words), "{words}: {}", answer.body);
+    }
+    assert_eq!(door.page(&here, "/account").await.status, 200);
+    assert_eq!(
+        door.page(&elsewhere, "/account").await.status,
+        303,
+        "logged out"
+    );
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn nobody_ends_another_ones_session() {
+    let door = Door::open("").await;
+    let (mine, other) = (
+        door.log_in("admin-0367").await,
+        door.log_in("supervisor-0367").await,
+    );
+    for id in 1..5 {
+        let fields = [("csrf", other.csrf.as_str())];
+        door.post(&other, &format!("/account/sessions/{id}/end"), &fields)
+            .await;
+    }
+    assert_eq!(
+        door.page(&mine, "/account").await.status,
+        200,
+        "still logged in"
+    );
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn over_tls_the_cookie_is_secure_and_the_browser_told_so() {
+    let door = Door::open_at("https://pb.example", "").await;
+    let answer = door
+        .post(
+            &Browser::default(),
+            "/login",
+            &[("login", "superadmin"), ("password", PASSWORD)],
+        )
+        .await;
+    assert!(answer.header("set-cookie").contains("Secure"), "{answer:?}");
+    assert!(
+        answer
+            .header("strict-transport-security")
+            .contains("max-age")
+    );
     door.close().await;
 }
 

@@ -16,6 +16,7 @@ pub mod deliveries;
 pub mod enterprises;
 pub mod error;
 pub mod finder;
+pub mod heartbeat;
 pub mod journal;
 pub mod listen;
 pub mod logs;

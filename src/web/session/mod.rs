@@ -1,6 +1,7 @@
 //! Login, logout, and who a cookie stands for. The cookie holds a random token; the database holds its hash, so that
 //! neither a copy of the database nor a log opens a session.
 
+pub mod account;
 pub mod login;
 pub mod password;
 pub mod policy;

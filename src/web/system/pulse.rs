@@ -13,6 +13,8 @@ pub const EVERY: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Pulse {
     samples: Mutex<VecDeque<(Instant, u64)>>,
+    /// When `/health` last tried a write, and whether the database took it.
+    pub probed: tokio::sync::Mutex<Option<(Instant, bool)>>,
 }
 
 impl Pulse {
