@@ -73,6 +73,9 @@ impl Texts {
         // The isolation marks confuse copying of numbers, and our texts run one way.
         bundle.set_use_isolating(false);
         bundle
+            .add_builtins()
+            .map_err(|error| anyhow::anyhow!("NUMBER() in texts: {error:?}"))?;
+        bundle
             .add_resource(resource)
             .map_err(|errors| anyhow::anyhow!("{}: {errors:?}", path.display()))?;
         Ok(Texts { bundle })
@@ -151,6 +154,27 @@ mod tests {
         let (ru, en) = (keys(Lang::Ru), keys(Lang::En));
         let odd: Vec<_> = ru.symmetric_difference(&en).collect();
         assert!(odd.is_empty(), "in one file only: {odd:?}");
+    }
+
+    #[test]
+    fn every_text_can_be_said() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("locales");
+        let arguments = HashMap::from_iter(
+            ["n", "of"]
+                .map(|name| (name.to_owned(), tera::Value::from(3)))
+                .into_iter()
+                .chain(["a", "b"].map(|name| (name.to_owned(), tera::Value::from("x")))),
+        );
+        for lang in Lang::ALL {
+            let texts = Texts::load(&folder, lang).expect("sound texts");
+            for key in keys(lang) {
+                let text = texts.text(&key, &arguments);
+                assert!(
+                    !text.contains('{') && !text.is_empty(),
+                    "{lang:?} {key}: {text}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,6 @@ use actix_web::web;
 use actors::store::enterprises::{self, NewEnterprise};
 use actors::store::users::{self, NewUser};
 use chrono::Utc;
-use patchbay::state::App;
 use patchbay::web::session::password;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -18,7 +17,6 @@ pub const PASSWORD: &str = "a long enough one";
 pub const ROLES: [&str; 4] = ["superadmin", "admin", "supervisor", "operator"];
 
 pub struct Door {
-    pub app: web::Data<App>,
     pub base: String,
     folder: PathBuf,
     stop: tokio::sync::watch::Sender<bool>,
@@ -112,12 +110,11 @@ impl Door {
                 .await
                 .expect("a house"),
         );
-        let listening = patchbay::web::serve::listen(app.clone()).expect("a port");
+        let listening = patchbay::web::serve::listen(app).expect("a port");
         let base = format!("http://{}", listening.addresses[0]);
         let server = listening.server.handle();
         actix_web::rt::spawn(listening.server);
         Door {
-            app,
             base,
             folder,
             stop,
