@@ -92,12 +92,8 @@ pub enum Unreadable {
     NotAnObject,
     #[error("neither UniqueId nor BridgeUniqueId is given; an event needs one of them")]
     NoId,
-    #[error("{field} is {length} characters long; at most {max} can be kept")]
-    IdTooLong {
-        field: &'static str,
-        length: usize,
-        max: usize,
-    },
+    #[error("{field} is longer than {max} characters, which is all that can be kept")]
+    IdTooLong { field: &'static str, max: usize },
 }
 
 /// The longest id kept. Asterisk's own limit for a unique id is 150.
@@ -222,11 +218,7 @@ impl<'a> Body<'a> {
             ("BridgeUniqueId", &fields.bridge_id),
         ] {
             if text.len() > MAX_ID {
-                return Err(Unreadable::IdTooLong {
-                    field,
-                    length: text.chars().count(),
-                    max: MAX_ID,
-                });
+                return Err(Unreadable::IdTooLong { field, max: MAX_ID });
             }
         }
         if fields.unique_id.is_empty() && fields.bridge_id.is_empty() {
@@ -516,7 +508,8 @@ impl<'de> Visitor<'de> for Scalar {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<String, E> {
-        Ok(value.to_string())
+        // 1e308 is three hundred digits long.
+        Ok(clean(&value.to_string(), self.max))
     }
 
     fn visit_unit<E>(self) -> Result<String, E> {

@@ -97,10 +97,11 @@ pub struct Call {
 /// Words when there is nobody to show it to.
 pub fn event(notice: &Notice, settings: &Settings, facts: &Facts) -> Result<Event, String> {
     let record = &notice.record;
-    let mut codes = match notice.kind {
-        NoticeKind::Dial => notice.extensions.clone(),
-        _ => record.rung.clone(),
-    };
+    // A hang-up goes where the pop-up was shown: that may be another list than those rung, when no dial ever came.
+    let mut codes = notice.extensions.clone();
+    if codes.is_empty() {
+        codes.clone_from(&record.rung);
+    }
     if codes.is_empty() {
         codes.extend(record.made_by.clone());
     }
