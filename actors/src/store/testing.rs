@@ -165,7 +165,7 @@ pub fn server() -> &'static str {
     static SERVER: OnceLock<String> = OnceLock::new();
     SERVER.get_or_init(|| match std::env::var("PATCHBAY_TEST_POSTGRES") {
         Ok(url) if !url.is_empty() => url,
-        _ => start_cluster(),
+        _ => start_cluster(false),
     })
 }
 
@@ -173,12 +173,13 @@ pub fn server() -> &'static str {
     clippy::zombie_processes,
     reason = "the watching shell must outlive this process"
 )]
-/// Starts a cluster in a temporary folder. It watches this process and removes itself after it.
-fn start_cluster() -> String {
+/// Starts a cluster in a temporary folder; it is removed when this process has ended. `fsync` is for measuring: tests
+/// are quicker without.
+pub fn start_cluster(fsync: bool) -> String {
     let binaries = binaries().expect(
         "no PostgreSQL for tests: set PATCHBAY_TEST_POSTGRES to a server where databases may be created, or install postgresql",
     );
-    let folder = std::env::temp_dir().join(format!("patchbay_cluster_{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("patchbay_cluster_{}_{fsync}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -188,9 +189,10 @@ fn start_cluster() -> String {
         .port();
     let script = format!(
         "set -e; {bin}/initdb -D {data} -U postgres -A trust -E UTF8 --locale=C >/dev/null; \
-         {bin}/pg_ctl -D {data} -w -t 60 -l {data}/log -o '-c listen_addresses=127.0.0.1 -p {port} -k {data} -c fsync=off -c max_connections=300' start >/dev/null",
+         {bin}/pg_ctl -D {data} -w -t 60 -l {data}/log -o '-c listen_addresses=127.0.0.1 -p {port} -k {data} -c fsync={fsync} -c max_connections=300' start >/dev/null",
         bin = binaries.display(),
         data = folder.join("data").display(),
+        fsync = if fsync { "on" } else { "off" },
     );
     let run = as_postgres(&folder, &script).status().expect("initdb runs");
     assert!(
