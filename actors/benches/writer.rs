@@ -5,7 +5,11 @@
 //! `cargo bench -p actors --features testing --bench writer -- [--seconds N] [--tasks N] [--bare] [URL…]`
 //! Without a URL: a SQLite file in the temporary folder (synchronous=FULL) and a throw-away PostgreSQL with fsync.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark stops at the first surprise"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -28,7 +32,12 @@ struct Settings {
 }
 
 fn main() {
-    let mut settings = Settings { seconds: 5, tasks: 64, bare: false, urls: Vec::new() };
+    let mut settings = Settings {
+        seconds: 5,
+        tasks: 64,
+        bare: false,
+        urls: Vec::new(),
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -64,10 +73,21 @@ fn measure(url: &str, settings: &Settings) {
             let (store, stop, events) = (store.clone(), Arc::clone(&stop), Arc::clone(&events));
             let (tasks, bare) = (settings.tasks / 2, settings.bare);
             std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
                 runtime.block_on(async {
                     let running: Vec<_> = (0..tasks)
-                        .map(|_| calls(store.clone(), enterprise, bare, Arc::clone(&stop), Arc::clone(&events)))
+                        .map(|_| {
+                            calls(
+                                store.clone(),
+                                enterprise,
+                                bare,
+                                Arc::clone(&stop),
+                                Arc::clone(&events),
+                            )
+                        })
                         .collect();
                     futures_util::future::join_all(running).await
                 })
@@ -76,8 +96,11 @@ fn measure(url: &str, settings: &Settings) {
         .collect();
     std::thread::sleep(Duration::from_secs(settings.seconds));
     stop.store(true, Relaxed);
-    let mut latencies: Vec<u32> =
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).flatten().collect();
+    let mut latencies: Vec<u32> = threads
+        .into_iter()
+        .flat_map(|thread| thread.join().unwrap())
+        .flatten()
+        .collect();
     let seconds = started.elapsed().as_secs_f64();
     latencies.sort_unstable();
     let state = store.writer_state();
@@ -85,7 +108,11 @@ fn measure(url: &str, settings: &Settings) {
     let batches = state.batches - before.batches;
     println!(
         "{:8} {} events/s={:.0} p50={}us p99={}us batches={} events/batch={:.1}",
-        if url.starts_with("sqlite") { "sqlite" } else { "postgres" },
+        if url.starts_with("sqlite") {
+            "sqlite"
+        } else {
+            "postgres"
+        },
         if settings.bare { "bare" } else { "full" },
         count as f64 / seconds,
         latencies[latencies.len() / 2],
@@ -103,7 +130,8 @@ fn first_enterprise(store: &Store) -> i64 {
         token: format!("bench{}", std::process::id()).into(),
         ..Default::default()
     };
-    testing::wait(store.write(move |conn| enterprises::add(conn, &vault, &new, Utc::now()))).unwrap()
+    testing::wait(store.write(move |conn| enterprises::add(conn, &vault, &new, Utc::now())))
+        .unwrap()
 }
 
 async fn calls(
@@ -117,7 +145,10 @@ async fn calls(
     while !stop.load(Relaxed) {
         let now = Utc::now();
         let call = new_call_id(now);
-        for (number, kind) in ["start", "dial", "bridge", "hangup"].into_iter().enumerate() {
+        for (number, kind) in ["start", "dial", "bridge", "hangup"]
+            .into_iter()
+            .enumerate()
+        {
             let commit = commit(enterprise, call, number, kind, now, bare);
             let asked = Instant::now();
             let outcome = store.commit(commit).await.unwrap();
@@ -129,7 +160,14 @@ async fn calls(
     latencies
 }
 
-fn commit(enterprise: i64, call: CallId, number: usize, kind: &str, now: DateTime<Utc>, bare: bool) -> Commit {
+fn commit(
+    enterprise: i64,
+    call: CallId,
+    number: usize,
+    kind: &str,
+    now: DateTime<Utc>,
+    bare: bool,
+) -> Commit {
     let unique_id = format!("{}.{}", call.0 >> 20, call.0 & 0xfffff);
     let mut commit = Commit::of(NewEvent {
         enterprise,
@@ -142,7 +180,12 @@ fn commit(enterprise: i64, call: CallId, number: usize, kind: &str, now: DateTim
         received_at: now,
         key: {
             let mut key = [0u8; 24];
-            key[..8].copy_from_slice(&call.0.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64).to_le_bytes());
+            key[..8].copy_from_slice(
+                &call
+                    .0
+                    .wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64)
+                    .to_le_bytes(),
+            );
             key[8..16].copy_from_slice(&call.0.to_le_bytes());
             key[16] = u8::try_from(number).unwrap();
             key.to_vec()
@@ -160,7 +203,11 @@ fn commit(enterprise: i64, call: CallId, number: usize, kind: &str, now: DateTim
     if number == 0 || over {
         commit.call = Some(CallRow {
             record: Arc::new(record(enterprise, call, &unique_id, now, over)),
-            state: if over { CallState::Ended } else { CallState::Live },
+            state: if over {
+                CallState::Ended
+            } else {
+                CallState::Live
+            },
             fault: String::new(),
             at: now,
         });
@@ -193,13 +240,21 @@ fn commit(enterprise: i64, call: CallId, number: usize, kind: &str, now: DateTim
     };
     match number {
         1 => commit.deliveries.push(delivery("dial", 1)),
-        3 => commit.deliveries.extend([delivery("hangup", 2), delivery("upload", 3)]),
+        3 => commit
+            .deliveries
+            .extend([delivery("hangup", 2), delivery("upload", 3)]),
         _ => {}
     }
     commit
 }
 
-fn record(enterprise: i64, call: CallId, unique_id: &str, now: DateTime<Utc>, over: bool) -> Record {
+fn record(
+    enterprise: i64,
+    call: CallId,
+    unique_id: &str,
+    now: DateTime<Utc>,
+    over: bool,
+) -> Record {
     Record {
         call,
         enterprise,

@@ -77,10 +77,13 @@ CREATE TABLE lines (
     UNIQUE (enterprise_id, line)
 );
 
+-- The tables that events write name their enterprise without REFERENCES: the writer takes the id from the cache of
+-- enterprises that exist, and PostgreSQL would look up and lock the enterprise's row for every row written.
+
 -- The journal: the one source of truth. Never updated but for its call and two notes.
 CREATE TABLE call_events (
     id              {{serial}},
-    enterprise_id   BIGINT NOT NULL REFERENCES enterprises (id),
+    enterprise_id   BIGINT NOT NULL,
     call_id         BIGINT,                          -- NULL: not (yet) of a call
     event_type      TEXT NOT NULL,
     unique_id       TEXT NOT NULL DEFAULT '',
@@ -105,7 +108,7 @@ CREATE INDEX call_events_bridge ON call_events (bridge_id, enterprise_id) WHERE 
 CREATE TABLE calls (
     id            {{id}},                            -- ours, ordered by time
     uuid          TEXT NOT NULL UNIQUE,
-    enterprise_id BIGINT NOT NULL REFERENCES enterprises (id),
+    enterprise_id BIGINT NOT NULL,
     unique_id     TEXT NOT NULL,
     linked_id     TEXT NOT NULL,
     state         TEXT NOT NULL,                     -- live | ended | merged | shadow (no call: only side events)
@@ -134,12 +137,11 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_enterprise_received ON calls (enterprise_id, received_at);
 CREATE INDEX calls_linked_id ON calls (linked_id, enterprise_id);
-CREATE INDEX calls_unique_id ON calls (unique_id, enterprise_id);
 CREATE INDEX calls_live ON calls (state) WHERE state = 'live';
 
 CREATE TABLE customers (
     id             {{serial}},
-    enterprise_id  BIGINT NOT NULL REFERENCES enterprises (id),
+    enterprise_id  BIGINT NOT NULL,
     phone          TEXT NOT NULL,
     name           TEXT NOT NULL DEFAULT '',
     name_source    TEXT NOT NULL DEFAULT '',
@@ -155,7 +157,7 @@ CREATE TABLE customers (
 -- What is to be told, to whom; the outbox. Written with the event that calls for it.
 CREATE TABLE deliveries (
     id            {{serial}},
-    enterprise_id BIGINT NOT NULL REFERENCES enterprises (id),
+    enterprise_id BIGINT NOT NULL,
     integration   TEXT NOT NULL,                     -- retailcrm | … | telegram
     call_id       BIGINT NOT NULL,
     unique_id     TEXT NOT NULL,

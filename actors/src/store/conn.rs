@@ -136,7 +136,7 @@ const SQLITE_SETUP: &str = "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL; 
      PRAGMA mmap_size=268435456;";
 
 /// A synchronous call has no timeout of its own, so the server is told to give up.
-const POSTGRES_SETUP: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
+pub(super) const POSTGRES_SETUP: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
      SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on; SET timezone = 'UTC';";
 
 /// Adds the timeouts that the URL does not set itself.

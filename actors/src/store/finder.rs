@@ -115,7 +115,7 @@ type Hit = (i64, String, i64);
 type LooseHit = (i64, String, Option<i64>);
 
 /// Which call each of these ids belongs to: (enterprise, id) → call, survivors of merges in place of what they
-/// absorbed. An event's own unique id goes before a call's, and that before a linked id.
+/// absorbed. An event's own unique id goes before a linked id, and the later event or call before the earlier.
 ///
 /// # Errors
 /// The database's own.
@@ -129,17 +129,25 @@ pub fn find(conn: &mut Conn, ids: &[&str]) -> Result<HashMap<(i64, String), Foun
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let (by_linked, by_own, by_event): (Vec<Hit>, Vec<Hit>, Vec<LooseHit>) = on!(conn, c => (
-        calls::table.filter(calls::linked_id.eq_any(&ids)).select((calls::enterprise_id, calls::linked_id, calls::id)).order(calls::id).load(c)?,
-        calls::table.filter(calls::unique_id.eq_any(&ids)).select((calls::enterprise_id, calls::unique_id, calls::id)).order(calls::id).load(c)?,
-        call_events::table.filter(call_events::unique_id.eq_any(&ids)).filter(call_events::call_id.is_not_null())
-            .select((call_events::enterprise_id, call_events::unique_id, call_events::call_id)).order(call_events::id).load(c)?
-    ));
+    let (by_linked, by_event): (Vec<Hit>, Vec<LooseHit>) = on!(conn, c => {
+        let by_linked = calls::table
+            .filter(calls::linked_id.eq_any(&ids))
+            .select((calls::enterprise_id, calls::linked_id, calls::id))
+            .order(calls::id)
+            .load(c)?;
+        let by_event = call_events::table
+            .filter(call_events::unique_id.eq_any(&ids))
+            .filter(call_events::call_id.is_not_null())
+            .select((call_events::enterprise_id, call_events::unique_id, call_events::call_id))
+            .order(call_events::id)
+            .load(c)?;
+        (by_linked, by_event)
+    });
     let mut owner: HashMap<(i64, String), i64> = HashMap::new();
     let by_event = by_event
         .into_iter()
         .filter_map(|(enterprise, id, call)| Some((enterprise, id, call?)));
-    for (enterprise, id, call) in by_linked.into_iter().chain(by_own).chain(by_event) {
+    for (enterprise, id, call) in by_linked.into_iter().chain(by_event) {
         owner.insert((enterprise, id), call);
     }
     let mut rows: HashMap<i64, Found> = HashMap::new();
@@ -185,8 +193,17 @@ pub fn find(conn: &mut Conn, ids: &[&str]) -> Result<HashMap<(i64, String), Foun
         }
         call
     };
+    let found = |call: i64| {
+        let call = survivor(call);
+        // An event may come before its call's row: then the call has only begun.
+        rows.get(&call).cloned().unwrap_or(Found {
+            call: CallId(call),
+            state: CallState::Live,
+            ended_at: None,
+        })
+    };
     Ok(owner
         .into_iter()
-        .filter_map(|(key, call)| Some((key, rows.get(&survivor(call))?.clone())))
+        .map(|(key, call)| (key, found(call)))
         .collect())
 }

@@ -65,6 +65,8 @@ pub struct Options {
     pub owner: String,
     /// How long a lease is ours.
     pub lease: Duration,
+    /// Batches in flight at once on PostgreSQL. SQLite has one writer.
+    pub postgres_writers: usize,
     /// How often SQLite's log is moved into its file.
     pub checkpoint_every: Duration,
 }
@@ -77,6 +79,7 @@ impl Default for Options {
             batch: 512,
             owner: "patchbay".into(),
             lease: Duration::from_secs(60),
+            postgres_writers: 2,
             checkpoint_every: Duration::from_secs(1),
         }
     }
@@ -198,8 +201,16 @@ impl Store {
         self.inner.writer.settle(settlement).await
     }
 
-    /// Which call of the enterprise any of these unique ids belongs to: by events that carried it, by a call's own
-    /// unique id, or as a call's linked id. The earliest id of the list that is known decides. Merged calls lead to
+    /// Writes a Telegram message's row as `telegram::save` does, with whatever else waits.
+    ///
+    /// # Errors
+    /// As `commit`.
+    pub async fn message(&self, message: telegram::NewMessage) -> Result<(), WriteError> {
+        self.inner.writer.message(message).await
+    }
+
+    /// Which call of the enterprise any of these unique ids belongs to: by events that carried it, or as a call's linked
+    /// id. The earliest id of the list that is known decides. Merged calls lead to
     /// their survivor. Look-ups that wait at the same time become one query.
     ///
     /// # Errors

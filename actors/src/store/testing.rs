@@ -179,7 +179,8 @@ pub fn start_cluster(fsync: bool) -> String {
     let binaries = binaries().expect(
         "no PostgreSQL for tests: set PATCHBAY_TEST_POSTGRES to a server where databases may be created, or install postgresql",
     );
-    let folder = std::env::temp_dir().join(format!("patchbay_cluster_{}_{fsync}", std::process::id()));
+    let folder =
+        std::env::temp_dir().join(format!("patchbay_cluster_{}_{fsync}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a temporary folder");
     let port = std::net::TcpListener::bind("127.0.0.1:0")

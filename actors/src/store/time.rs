@@ -55,6 +55,36 @@ impl FromSql<Timestamp, Pg> for Time {
     }
 }
 
+/// For the writer's own statements, which go past diesel.
+impl tokio_postgres::types::ToSql for Time {
+    fn to_sql(
+        &self,
+        _: &tokio_postgres::types::Type,
+        out: &mut bytes::BytesMut,
+    ) -> Result<tokio_postgres::types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        out.extend_from_slice(
+            &(self.0.timestamp_micros() - POSTGRES_EPOCH * 1_000_000).to_be_bytes(),
+        );
+        Ok(tokio_postgres::types::IsNull::No)
+    }
+
+    tokio_postgres::types::accepts!(TIMESTAMP);
+    tokio_postgres::types::to_sql_checked!();
+}
+
+impl<'a> tokio_postgres::types::FromSql<'a> for Time {
+    fn from_sql(
+        _: &tokio_postgres::types::Type,
+        raw: &'a [u8],
+    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        let micros = i64::from_be_bytes(raw.try_into()?);
+        let at = DateTime::from_timestamp_micros(micros.saturating_add(POSTGRES_EPOCH * 1_000_000));
+        Ok(Time(at.ok_or("a time out of range")?))
+    }
+
+    tokio_postgres::types::accepts!(TIMESTAMP);
+}
+
 impl ToSql<Timestamp, Sqlite> for Time {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
         out.set_value(text(self.0));

@@ -150,6 +150,19 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether nothing more is to be done after this.
+    pub(crate) fn finishes(&self) -> bool {
+        !matches!(self, Verdict::Again(_) | Verdict::Noted)
+    }
+
+    /// When the next try may be.
+    pub(crate) fn not_before(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Verdict::Again(at) => Some(*at),
+            _ => None,
+        }
+    }
+
     /// The delivery's state after this, `None` where it stays.
     pub fn state(&self) -> Option<&'static str> {
         match self {

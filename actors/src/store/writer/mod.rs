@@ -1,5 +1,5 @@
-//! The group-commit lane: ONE thread takes whatever waits, commits it as one transaction, answers all. There is no
-//! timer: while one commit runs the next batch gathers. Used through `Store::{commit, settle, write}`.
+//! The group-commit lane: a thread takes whatever waits, commits it as one transaction, answers all (on PostgreSQL two
+//! threads, so that one batch is made while the other goes to the disk). There is no timer: while one commit runs the next batch gathers. Used through `Store::{commit, settle, write}`.
 //!
 //! ```text
 //!   callers ──► queue (bounded; full is refused) ──► thread: begin · rows of all jobs · commit · answer all
@@ -8,9 +8,11 @@
 //!                                                      └ panic: caught, the batch answered with an error, goes on
 //! ```
 
-mod apply;
 pub mod job;
 mod lane;
+mod postgres;
+mod rows;
+mod sqlite;
 pub mod state;
 
 use std::collections::VecDeque;
@@ -21,8 +23,10 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::conn::{Conn, Place};
+use super::telegram::NewMessage;
 use super::{Options, StoreError, WriteError};
 use job::{Commit, Committed, Settlement};
+use rows::{Prepared, strip};
 use state::{Counters, Observed};
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, WriteError>>;
@@ -33,8 +37,9 @@ type Work = Box<
 
 /// One thing that waits.
 pub(crate) enum Job {
-    Commit(Box<Commit>, Answer<Committed>),
+    Commit(Box<Prepared>, Answer<Committed>),
     Settle(Box<Settlement>, Answer<()>),
+    Message(Box<NewMessage>, Answer<()>),
     /// Runs in a savepoint, then gets told whether the transaction held.
     Work(Work),
 }
@@ -91,7 +96,7 @@ impl Queue {
 /// The writer's handle. Dropping it lets the thread finish what waits and end.
 pub(crate) struct Writer {
     queue: Arc<Queue>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    threads: Vec<std::thread::JoinHandle<()>>,
 }
 
 impl Writer {
@@ -102,25 +107,50 @@ impl Writer {
             capacity: options.queue,
             counters: Counters::default(),
         });
-        let lane = lane::Lane::new(place, Arc::clone(&queue), options);
-        let thread = std::thread::Builder::new()
-            .name("store-write".into())
-            .spawn(move || lane.run())
-            .map_err(|e| StoreError::Away(e.to_string()))?;
-        Ok(Writer {
-            queue,
-            thread: Some(thread),
-        })
+        let count = if place.is_sqlite() {
+            1
+        } else {
+            options.postgres_writers.max(1)
+        };
+        let mut threads = Vec::with_capacity(count);
+        for number in 0..count {
+            let lane = lane::Lane::new(place.clone(), Arc::clone(&queue), options);
+            let thread = std::thread::Builder::new()
+                .name(format!("store-write-{number}"))
+                .spawn(move || lane.run());
+            threads.push(thread.map_err(|e| StoreError::Away(e.to_string()))?);
+        }
+        Ok(Writer { queue, threads })
     }
 
     pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed, WriteError> {
-        self.ask(|answer| Job::Commit(Box::new(commit), answer))
+        // Made here, in the caller's task: the writer's thread only binds it.
+        let prepared = Box::new(Prepared::from(commit));
+        self.ask(|answer| Job::Commit(prepared, answer)).await
+    }
+
+    pub(crate) async fn settle(&self, mut settlement: Settlement) -> Result<(), WriteError> {
+        strip(&mut settlement.words);
+        if let Some(log) = &mut settlement.log {
+            // What a CRM answers is as untrusted as what a host sends.
+            for text in [
+                &mut log.request,
+                &mut log.response,
+                &mut log.error,
+                &mut log.phone,
+                &mut log.unique_id,
+            ] {
+                strip(text);
+            }
+        }
+        self.ask(|answer| Job::Settle(Box::new(settlement), answer))
             .await
     }
 
-    pub(crate) async fn settle(&self, settlement: Settlement) -> Result<(), WriteError> {
-        self.ask(|answer| Job::Settle(Box::new(settlement), answer))
-            .await
+    pub(crate) async fn message(&self, mut new: NewMessage) -> Result<(), WriteError> {
+        strip(&mut new.text);
+        strip(&mut new.phone);
+        self.ask(|answer| Job::Message(Box::new(new), answer)).await
     }
 
     pub(crate) async fn run<T: Send + 'static>(
@@ -169,11 +199,12 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.lock().closed = true;
         self.queue.some.notify_all();
-        if let Some(thread) = self.thread.take()
-            && thread.thread().id() != std::thread::current().id()
-        {
-            // What waits is written before the last handle is gone.
-            let _ = thread.join();
+        for thread in self.threads.drain(..) {
+            // The last handle may be dropped by a closure on the lane itself.
+            if thread.thread().id() != std::thread::current().id() {
+                // What waits is written before the last handle is gone.
+                let _ = thread.join();
+            }
         }
     }
 }
