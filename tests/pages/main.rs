@@ -4,5 +4,6 @@
 
 mod calls;
 mod door;
+mod emulator;
 mod sessions;
 mod stream;
