@@ -2,25 +2,30 @@
 //! demo and the tests; knows nothing of HTTP.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_rt::Arbiter;
 use actors::cache::Cache;
-use actors::cache::snapshot::Enterprise;
+use actors::cache::memo::Terms;
+use actors::cache::names::Names;
 use actors::call::Calls;
-use actors::call::effect::Planned;
-use actors::call::intake::{Counters, Deps, Dispatch, Outlets, Times};
-use actors::call::record::Record;
-use actors::integration::dispatch::deliveries_for;
+use actors::call::intake::{Counters, Deps, Times};
 use actors::integration::retry::Plan;
 use actors::integration::{self, Integrations, breaker};
 use actors::live::Board;
 use actors::store::Store;
-use actors::store::deliveries::{Delivery, NewDelivery};
 use actors::telegram::{self, Telegram};
 use anyhow::Context as _;
-use chrono::{DateTime, Utc};
 
 use crate::config::{Settings, Span};
+use crate::told::Told;
+
+/// A client's name is asked of the CRM again after.
+const NAMES_KEPT: Duration = Duration::from_secs(600);
+/// A CRM that did not tell a name is asked again after.
+const FAILURES_KEPT: Duration = Duration::from_secs(15);
+/// Numbers whose names are kept in memory.
+const NAMES_AT_MOST: usize = 100_000;
 
 /// Everything that lives. Clone it freely.
 #[derive(Clone)]
@@ -31,6 +36,8 @@ pub struct House {
     pub calls: Calls,
     pub integrations: Integrations,
     pub telegram: Telegram,
+    /// What CRMs said of numbers.
+    pub names: Names,
 }
 
 impl House {
@@ -61,10 +68,18 @@ impl House {
             telegram_settings(settings),
             &Arbiter::new().handle(),
         );
+        let terms = Terms {
+            lifetime: NAMES_KEPT,
+            failure: FAILURES_KEPT,
+            most: NAMES_AT_MOST,
+        };
+        let names = Names::new(Arc::new(integrations.clone()), terms);
         let told = Arc::new(Told {
             integrations: integrations.clone(),
             telegram: telegram.clone(),
             board: board.clone(),
+            names: names.clone(),
+            asking: Arbiter::new().handle(),
         });
         let deps = Arc::new(Deps {
             store: store.clone(),
@@ -97,6 +112,7 @@ impl House {
             calls,
             integrations,
             telegram,
+            names,
         })
     }
 }
@@ -155,78 +171,4 @@ fn delivery_settings(settings: &Settings) -> integration::Settings {
         look_every_ms: millis(deliveries.sweep),
         ..integration::Settings::default()
     }
-}
-
-/// Whom changes of calls are told to, and what that takes.
-struct Told {
-    integrations: Integrations,
-    telegram: Telegram,
-    board: Board,
-}
-
-impl Outlets for Told {
-    fn changed(
-        &self,
-        enterprise: &Arc<Enterprise>,
-        record: Arc<Record>,
-        deliveries: Vec<Delivery>,
-        absorbed: Option<Arc<Record>>,
-    ) {
-        if has_chats(enterprise) {
-            if let Some(absorbed) = absorbed {
-                self.telegram.absorb(absorbed);
-            }
-            let client = self
-                .board
-                .view(record.call)
-                .and_then(|view| view.client_name.clone());
-            self.telegram.nudge(record, client);
-        }
-        if !deliveries.is_empty() {
-            self.integrations.nudge(deliveries);
-        }
-    }
-}
-
-impl Dispatch for Told {
-    fn deliveries(
-        &self,
-        notices: &[Planned],
-        _: &Record,
-        enterprise: &Enterprise,
-        now: DateTime<Utc>,
-    ) -> Vec<NewDelivery> {
-        let mut rows = deliveries_for(notices, enterprise, self.integrations.settings(), now);
-        self.integrations.prepare(&mut rows);
-        rows
-    }
-
-    fn message(
-        &self,
-        reopened: u16,
-        record: &Record,
-        enterprise: &Enterprise,
-        now: DateTime<Utc>,
-    ) -> Option<NewDelivery> {
-        has_chats(enterprise).then(|| NewDelivery {
-            enterprise: enterprise.id,
-            integration: telegram::INTEGRATION.to_owned(),
-            call: record.call,
-            unique_id: record.unique_id.clone(),
-            // A call that is opened again owes its chats another last word.
-            kind: match reopened {
-                0 => telegram::KIND.to_owned(),
-                times => format!("{}:{}", telegram::KIND, times + 1),
-            },
-            position: i32::from(reopened) + 1,
-            payload: "{}".to_owned(),
-            not_before: now,
-            expires_at: None,
-            lease: false,
-        })
-    }
-}
-
-fn has_chats(enterprise: &Enterprise) -> bool {
-    enterprise.bot_token.is_some() && enterprise.has_telegram_subscribers
 }

@@ -12,5 +12,6 @@ pub mod logging;
 pub mod replay;
 pub mod startup;
 pub mod state;
+pub mod told;
 pub mod vault_key;
 pub mod web;

@@ -1,11 +1,9 @@
 //! Puts the house together and opens the door; closes both in the right order. The only place that knows all parts.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::web;
-use actors::cache::memo::Terms;
-use actors::cache::names::Names;
 use actors::live::Board;
 use actors::store::calls::{self, Filter};
 use actors::store::users::{self, NewUser};
@@ -25,13 +23,6 @@ use crate::web::serve::{Listening, listen};
 use crate::web::session::password;
 use crate::web::session::policy::Role;
 use crate::web::session::throttle::Throttle;
-
-/// A client's name is asked of the CRM again after.
-const NAMES_KEPT: Duration = Duration::from_secs(600);
-/// A CRM that did not tell a name is asked again after.
-const FAILURES_KEPT: Duration = Duration::from_secs(15);
-/// Numbers whose names are kept in memory.
-const NAMES_AT_MOST: usize = 100_000;
 
 /// Runs the server until SIGTERM or SIGINT.
 pub fn serve(loaded: Loaded) -> anyhow::Result<()> {
@@ -68,20 +59,16 @@ pub async fn build(
         calls,
         integrations,
         telegram,
+        names,
     } = House::start(&settings, store).await?;
     show_ended(&store, &board).await?;
-    let terms = Terms {
-        lifetime: NAMES_KEPT,
-        failure: FAILURES_KEPT,
-        most: NAMES_AT_MOST,
-    };
     let debug_log = DebugLog::start(debug_log::Place {
         folder: settings.log.folder.clone().into(),
         rotate_size: settings.log.rotate_size.0 as u64,
         rotate_keep: settings.log.rotate_keep,
     })?;
     Ok(App {
-        names: Names::new(Arc::new(integrations.clone()), terms),
+        names,
         debug_log,
         gauge: Gauge::new(&settings.events),
         refusals: Refusals::new(settings.events.keep_refusals),

@@ -214,6 +214,11 @@ impl Board {
         self.version.subscribe()
     }
 
+    /// Whether anybody looks at the moment.
+    pub fn is_watched(&self) -> bool {
+        self.version.receiver_count() > 0
+    }
+
     /// One live call as it is shown.
     pub fn view(&self, call: CallId) -> Option<Arc<CallView>> {
         self.lock().live.get(&call).cloned()

@@ -38,6 +38,22 @@ impl Present {
         }
     }
 
+    /// What is known when this is heard after `earlier`. Nudges come from several threads: one that was overtaken must
+    /// not take the call back to what it was, and a name once known stays.
+    pub fn after(self, earlier: &Present) -> Present {
+        let overtaken = earlier.record.events_count > self.record.events_count;
+        Present {
+            record: if overtaken {
+                earlier.record.clone()
+            } else {
+                self.record
+            },
+            client: self.client.or_else(|| earlier.client.clone()),
+            absorbed: earlier.absorbed || self.absorbed,
+            expires_at: self.expires_at.or(earlier.expires_at),
+        }
+    }
+
     /// Whether nothing follows any more.
     pub fn over(&self) -> bool {
         self.absorbed || self.record.phase == Phase::Ended
@@ -214,14 +230,7 @@ impl Desk {
         });
         item.version += 1;
         item.completed = false;
-        // An absorbed call stays absorbed, and a delivery's term is told once.
-        let absorbed = item.present.absorbed || present.absorbed;
-        let expires_at = present.expires_at.or(item.present.expires_at);
-        item.present = Present {
-            absorbed,
-            expires_at,
-            ..present
-        };
+        item.present = present.after(&item.present);
         for (chat, room) in &mut self.chats {
             enqueue(Some(room), item, call, *chat, now);
         }

@@ -39,17 +39,11 @@ impl Inbox {
         if kept.calls.len() >= LIMIT && !kept.calls.contains_key(&call) {
             return;
         }
-        let absorbed = kept
-            .calls
-            .get(&call)
-            .is_some_and(|earlier| earlier.absorbed);
-        kept.calls.insert(
-            call,
-            Present {
-                absorbed: absorbed || present.absorbed,
-                ..present
-            },
-        );
+        let present = match kept.calls.get(&call) {
+            Some(earlier) => present.after(earlier),
+            None => present,
+        };
+        kept.calls.insert(call, present);
         if kept.awake {
             return;
         }
