@@ -152,22 +152,3 @@ fn read_head(head: &[u8]) -> (u16, usize) {
         .and_then(|(_, value)| value.trim().parse().ok());
     (status, length.unwrap_or_default())
 }
-
-/// An event outside any run: for warming up and for probes.
-pub async fn send_one(
-    address: std::net::SocketAddr,
-    host: &mut Host,
-    event: Event,
-) -> std::io::Result<u16> {
-    let (mut request, mut answer) = (Vec::new(), Vec::new());
-    host.render(
-        event,
-        Clock {
-            second: 0,
-            text: String::new(),
-        }
-        .text(),
-        &mut request,
-    );
-    exchange(&mut None, address, &request, &mut answer).await
-}

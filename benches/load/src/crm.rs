@@ -119,8 +119,3 @@ pub fn popups(crm: &Running<State>, load: &Load, run: &Run) -> Popups {
         uploads,
     }
 }
-
-/// Forgets what was received, so that a long benchmark stays small.
-pub fn forget(crm: &Running<State>) {
-    crm.state.reset();
-}

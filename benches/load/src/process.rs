@@ -31,7 +31,8 @@ impl Server {
             .spawn()
             .context("the server")?;
         let lines = child.stderr.take().context("no stderr")?;
-        let mut log = std::fs::File::create(log)?;
+        let path = log;
+        let mut log = std::fs::File::create(path)?;
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(lines).lines().map_while(Result::ok) {
@@ -58,7 +59,8 @@ impl Server {
             Err(_silent) => {
                 let _ = child.kill();
                 let _ = child.wait();
-                anyhow::bail!("the server did not start; see its log")
+                let said = std::fs::read_to_string(path).unwrap_or_default();
+                anyhow::bail!("the server did not start; it said:\n{said}")
             }
         }
     }

@@ -131,9 +131,10 @@ struct Bench<'c> {
 /// When a server does not start or answers nothing.
 fn measure(choice: &Choice) -> anyhow::Result<Results> {
     std::fs::create_dir_all(&choice.folder)?;
+    // Absolute, because servers run in folders of their own.
     let folder = tempfile::Builder::new()
         .prefix("patchbay-bench-")
-        .tempdir_in(&choice.folder)?;
+        .tempdir_in(std::fs::canonicalize(&choice.folder)?)?;
     let program = std::fs::canonicalize(&choice.server)
         .with_context(|| format!("{}: build it first", choice.server.display()))?;
     let postgres_folder = tempfile::Builder::new()
