@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::figures::Sample;
-use super::traffic::{Event, Host, Stream};
+use super::traffic::{Host, Stream};
 
 /// When events are sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
