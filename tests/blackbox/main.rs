@@ -9,6 +9,9 @@
 )]
 
 mod contract;
+mod crashes;
+mod full_disk;
 mod hostile;
+mod neighbours;
 mod whole_path;
 mod world;

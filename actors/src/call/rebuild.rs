@@ -138,6 +138,7 @@ pub(super) fn read(row: &journal::Event, enterprise: &Enterprise) -> Option<Even
             row.received_at,
         )
     };
-    event.key = row.key.as_slice().try_into().ok()?;
+    // The store puts bytes in front that sort its index; the identity is the rest.
+    event.key = *row.key.last_chunk()?;
     Some(event)
 }

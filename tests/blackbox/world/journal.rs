@@ -39,3 +39,32 @@ pub fn raw_bodies(store: &Store, unique_id: &str) -> Vec<String> {
         Ok(found.into_iter().map(|event| event.raw).collect())
     })
 }
+
+/// The EventIds the journal has of one enterprise.
+pub fn event_ids(store: &Store, enterprise: i64) -> std::collections::HashSet<String> {
+    look(store, move |conn| {
+        let ids: Vec<i64> =
+            (1..=testing::number(conn, "SELECT COALESCE(MAX(id), 0) FROM call_events")).collect();
+        let mut found = std::collections::HashSet::new();
+        for some in ids.chunks(500) {
+            let events = actors::store::journal::by_ids(conn, enterprise, some)?;
+            found.extend(events.into_iter().map(|event| event.host_event_id));
+        }
+        Ok(found)
+    })
+}
+
+/// What SQLite says of its file.
+pub fn integrity(store: &Store) -> String {
+    look(store, |conn| {
+        let faults = testing::number(
+            conn,
+            "SELECT COUNT(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+        );
+        Ok(if faults == 0 {
+            "ok".to_owned()
+        } else {
+            format!("{faults} faults")
+        })
+    })
+}

@@ -2,13 +2,14 @@
 //! server between them, with two enterprises that must not know of each other.
 
 pub mod answer;
+pub mod cluster;
 pub mod host;
 pub mod journal;
+pub mod load;
 pub mod person;
 pub mod server;
 pub mod story;
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,6 @@ pub struct World {
 pub struct Plan {
     place: Place,
     settings: Vec<(String, String)>,
-    folder: Option<PathBuf>,
 }
 
 enum Place {
@@ -183,7 +183,6 @@ impl Plan {
             settings: usual
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .to_vec(),
-            folder: None,
         }
     }
 
@@ -215,7 +214,7 @@ impl Plan {
             ("secrets.key".to_owned(), "07".repeat(32)),
             ("telegram.base_url".to_owned(), telegram.base_url.clone()),
         ]);
-        let server = Server::start(self.folder.as_deref().unwrap_or(folder.path()), settings);
+        let server = Server::start(folder.path(), settings);
         World {
             server,
             crm,
