@@ -38,7 +38,21 @@ pub async fn gather(
             .cards()
             .iter()
             .filter(|card| card.closed.is_none())
-            .count();
+            .map(|card| {
+                let call = card.call.as_deref().unwrap_or("no call");
+                let code = card.code.as_deref().unwrap_or("nobody");
+                let heard: Vec<&str> = account
+                    .events()
+                    .iter()
+                    .filter(|event| event.call.as_deref() == Some(call))
+                    .map(|event| event.kind)
+                    .collect();
+                format!(
+                    "the card of {code} for {call}, which heard {}",
+                    heard.join(", ")
+                )
+            })
+            .collect();
         refusals("RetailCRM", account.counts(), &mut around.refusals);
     }
     let enterprise = seat.enterprise;

@@ -59,8 +59,8 @@ pub struct Message {
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     pub history: Vec<History>,
-    /// Cards at the CRM that nobody closed.
-    pub open_cards: usize,
+    /// Cards at the CRM that nobody closed, in words.
+    pub open_cards: Vec<String>,
     /// What the simulators refused, in their words.
     pub refusals: Vec<String>,
     pub messages: Vec<Message>,
@@ -134,11 +134,10 @@ pub fn compare(
                 count(around.history.len(), "history record")
             ));
         }
-        if around.open_cards > 0 {
-            finding.differences.push(format!(
-                "{} left open at the CRM",
-                count(around.open_cards, "card")
-            ));
+        for card in &around.open_cards {
+            finding
+                .differences
+                .push(format!("left open at the CRM: {card}"));
         }
         for refusal in &around.refusals {
             finding.differences.push(format!("refused: {refusal}"));

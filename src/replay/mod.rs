@@ -146,11 +146,12 @@ pub fn run(options: &Options) -> anyhow::Result<Outcome> {
     );
     let mut folder = Folder::new(&name)?;
     folder.keep = options.keep;
-    let base = Base::create(
+    let mut base = Base::create(
         &folder.path,
         options.database.as_deref(),
         &format!("patchbay_{name}"),
     )?;
+    base.scratch.keep = options.keep;
     eprintln!("database: {}", base.scratch.words());
     let store = base.open()?;
     let system = actix_web::rt::System::new();
@@ -175,6 +176,7 @@ pub fn run(options: &Options) -> anyhow::Result<Outcome> {
         Ok(played) => played,
         Err(error) => {
             folder.keep = true;
+            base.scratch.keep = true;
             return Err(error.context(format!(
                 "the run's folder is kept: {}",
                 folder.path.display()

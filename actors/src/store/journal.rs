@@ -5,11 +5,12 @@ use chrono::{DateTime, Utc};
 use diesel::backend::Backend;
 use diesel::deserialize::FromStaticSqlRow;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable};
+use diesel::sql_types::{BigInt, Binary, Bool, Nullable};
 
 use super::conn::on;
 use super::schema::{call_events, calls};
 use super::time::Time;
+use super::writer::KEY_PREFIX;
 use super::{Conn, StoreError};
 use crate::call::record::CallId;
 
@@ -55,6 +56,8 @@ pub struct Event {
     pub event_timestamp: DateTime<Utc>,
     #[diesel(deserialize_as = Time)]
     pub received_at: DateTime<Utc>,
+    /// Identity, as it was given.
+    #[diesel(deserialize_as = Key)]
     pub key: Vec<u8>,
     pub host_event_id: String,
     pub raw: String,
@@ -62,6 +65,27 @@ pub struct Event {
     pub telegram_sent: bool,
     pub parked: bool,
     pub note: String,
+}
+
+/// The column of the identity on its way out: the writer puts seconds in front of it for its index.
+pub struct Key(Vec<u8>);
+
+impl<DB: Backend> Queryable<Binary, DB> for Key
+where
+    Vec<u8>: FromStaticSqlRow<Binary, DB>,
+{
+    type Row = Vec<u8>;
+
+    fn build(row: Vec<u8>) -> diesel::deserialize::Result<Self> {
+        Ok(Key(row))
+    }
+}
+
+impl From<Key> for Vec<u8> {
+    fn from(mut key: Key) -> Self {
+        key.0.drain(..KEY_PREFIX.min(key.0.len()));
+        key.0
+    }
 }
 
 /// A nullable call column on its way into `Option<CallId>`.

@@ -12,6 +12,8 @@ use super::conn::{Conn, Place, on, with_database};
 pub struct Scratch {
     url: String,
     kind: Kind,
+    /// Leave it behind, to be looked into.
+    pub keep: bool,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,7 @@ impl Scratch {
                             server: place,
                             name: name.to_owned(),
                         },
+                        keep: false,
                     });
                 }
                 if holds(&mut conn)? > 0 {
@@ -65,6 +68,7 @@ impl Scratch {
         Ok(Scratch {
             url: url.to_owned(),
             kind,
+            keep: false,
         })
     }
 
@@ -101,6 +105,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.keep {
+            return;
+        }
         // A PostgreSQL connection must not be used where a runtime is.
         let removed = std::thread::scope(|scope| scope.spawn(|| self.remove()).join());
         if let Ok(Err(error)) = removed {
@@ -170,6 +177,7 @@ mod tests {
         let scratch = Scratch {
             url: database.url.clone(),
             kind: super::Kind::Given,
+            keep: false,
         };
         assert!(holds(&mut database.connect()).unwrap() > 0);
         drop(scratch);

@@ -33,6 +33,11 @@ fn an_event_is_there_after_its_commit(database: &TestDatabase) {
     );
     assert_eq!(events[0].raw, r#"{"UniqueId": "1.1"}"#);
     assert_eq!(events[0].received_at, noon());
+    assert_eq!(
+        events[0].key,
+        event(e, 1, "start", "1.1").key,
+        "a call that is rebuilt knows its events by what they were known by"
+    );
     let call = wait(store.read(move |conn| calls::by_id(conn, Some(e), CallId(1))))
         .unwrap()
         .unwrap();

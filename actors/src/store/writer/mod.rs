@@ -12,6 +12,7 @@ pub mod job;
 mod lane;
 mod postgres;
 mod rows;
+pub(crate) use rows::KEY_PREFIX;
 mod sqlite;
 pub mod state;
 

@@ -168,6 +168,9 @@ fn strip_record(record: &mut Record) {
     texts(record).for_each(strip);
 }
 
+/// Bytes in front of an event's identity in its column.
+pub(crate) const KEY_PREFIX: usize = 4;
+
 /// The event's identity with the seconds of its unique id in front. Asterisk's ids begin with them, so the newest
 /// events meet in the newest pages of the index, and a commit touches few of them however long the journal grows.
 fn stored_key(event: &NewEvent) -> Vec<u8> {
@@ -178,7 +181,7 @@ fn stored_key(event: &NewEvent) -> Vec<u8> {
     };
     let digits = id.bytes().take_while(u8::is_ascii_digit).take(10);
     let seconds = digits.fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-    let mut key = Vec::with_capacity(4 + event.key.len());
+    let mut key = Vec::with_capacity(KEY_PREFIX + event.key.len());
     key.extend_from_slice(&u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes());
     key.extend_from_slice(&event.key);
     key
