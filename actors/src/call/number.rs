@@ -99,12 +99,14 @@ pub fn to_e164(text: &str, country: &str) -> Option<String> {
     let own_code = country
         .and_then(calling_code)
         .is_some_and(|code| digits.starts_with(&code));
-    let candidates = if own_code {
-        [international(), valid(country, &digits)]
+    let national = || valid(country, &digits);
+    // One try is dear, and the first nearly always hits.
+    let known = if own_code {
+        international().or_else(national)
     } else {
-        [valid(country, &digits), international()]
+        national().or_else(international)
     };
-    candidates.into_iter().flatten().next().or_else(|| {
+    known.or_else(|| {
         // Not a number libphonenumber knows (a new range, a test range): keep it when it can only be
         // an international one.
         (digits.len() >= 10 && !digits.starts_with('0') && !digits.starts_with('8'))

@@ -34,6 +34,10 @@ pub struct Registry {
     aliases: Aliases,
     calls: HashMap<CallId, Entry>,
     /// Events that wait for a look into the journal, by the number of the look-up.
+    #[expect(
+        clippy::vec_box,
+        reason = "a Take is large and stays where it is on its whole way"
+    )]
     waiting: HashMap<u64, Vec<Box<Take>>>,
     /// Which look-up an id waits for.
     looked_for: HashMap<(i64, String), u64>,

@@ -173,9 +173,11 @@ impl Pipe {
         now: DateTime<Utc>,
     ) -> Result<Vec<Done>, StoreError> {
         self.runtime.block_on(async {
-            match self.write(jobs, lease, now, false).await {
+            match Box::pin(self.write(jobs, lease, now, false)).await {
                 // An event of the batch is in the journal already: the same again, leaving out what is there.
-                Err(error) if is_duplicate(&error) => self.write(jobs, lease, now, true).await,
+                Err(error) if is_duplicate(&error) => {
+                    Box::pin(self.write(jobs, lease, now, true)).await
+                }
                 outcome => outcome,
             }
             .map_err(refusal)
