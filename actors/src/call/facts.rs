@@ -11,7 +11,7 @@ pub type Word = u16;
 pub struct Fact {
     /// Microseconds since 1970, the host's clock where it can be trusted.
     pub at: i64,
-    /// The first half of the event's key, to tell a resend.
+    /// Half of the event's key, to tell a resend.
     pub key: u64,
     pub kind: EventKind,
     pub call_type: Option<CallType>,
@@ -199,8 +199,9 @@ impl Facts {
     }
 }
 
+/// Half of an event's key: its end, since what begins a key may be chosen to sort well rather than to differ.
 fn short_key(key: &[u8; 16]) -> u64 {
     let mut half = [0; 8];
-    half.copy_from_slice(&key[..8]);
+    half.copy_from_slice(&key[8..]);
     u64::from_be_bytes(half)
 }
