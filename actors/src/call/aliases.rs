@@ -92,7 +92,8 @@ impl Aliases {
         self.calls.is_empty()
     }
 
-    fn hash(&self, enterprise: i64, id: &str) -> u64 {
+    /// What stands for (enterprise, id) here.
+    pub fn hash(&self, enterprise: i64, id: &str) -> u64 {
         self.hasher.hash_one((enterprise, id))
     }
 }

@@ -39,8 +39,10 @@ pub struct Registry {
         reason = "a Take is large and stays where it is on its whole way"
     )]
     waiting: HashMap<u64, Vec<Box<Take>>>,
-    /// Which look-up an id waits for.
-    looked_for: HashMap<(i64, String), u64>,
+    /// Which look-up an id (as `Aliases` hashes it) waits for.
+    looked_for: HashMap<u64, u64>,
+    /// The ids of each look-up.
+    looking: HashMap<u64, Vec<u64>>,
     next_look_up: u64,
     /// How often an event broke its call, by the event's key.
     broken: HashMap<[u8; 16], u8>,
@@ -94,6 +96,7 @@ impl Registry {
             calls: HashMap::new(),
             waiting: HashMap::new(),
             looked_for: HashMap::new(),
+            looking: HashMap::new(),
             next_look_up: 0,
             broken: HashMap::new(),
         }
@@ -128,22 +131,25 @@ impl Registry {
     fn look_up(&mut self, take: Box<Take>, ctx: &mut Context<Self>) {
         let enterprise = take.enterprise.id;
         let ids: Vec<String> = Aliases::ids(&take.event).map(str::to_owned).collect();
-        let under_way = ids
+        let hashes: Vec<u64> = ids
             .iter()
-            .find_map(|id| self.looked_for.get(&(enterprise, id.clone())).copied());
-        if let Some(number) = under_way {
-            for id in ids {
-                self.looked_for.entry((enterprise, id)).or_insert(number);
+            .map(|id| self.aliases.hash(enterprise, id))
+            .collect();
+        let under_way = hashes
+            .iter()
+            .find_map(|hash| self.looked_for.get(hash).copied());
+        let number = under_way.unwrap_or(self.next_look_up);
+        for hash in hashes {
+            if let std::collections::hash_map::Entry::Vacant(place) = self.looked_for.entry(hash) {
+                place.insert(number);
+                self.looking.entry(number).or_default().push(hash);
             }
-            self.waiting.entry(number).or_default().push(take);
+        }
+        self.waiting.entry(number).or_default().push(take);
+        if under_way.is_some() {
             return;
         }
         self.next_look_up += 1;
-        let number = self.next_look_up;
-        for id in &ids {
-            self.looked_for.insert((enterprise, id.clone()), number);
-        }
-        self.waiting.insert(number, vec![take]);
         let deps = self.deps.clone();
         let looking = async move {
             match deps.store.find(enterprise, ids).await? {
@@ -164,7 +170,9 @@ impl Registry {
         found: Result<Option<rebuild::Rebuilt>, StoreError>,
         ctx: &mut Context<Self>,
     ) {
-        self.looked_for.retain(|_, waits_for| *waits_for != number);
+        for hash in self.looking.remove(&number).unwrap_or_default() {
+            self.looked_for.remove(&hash);
+        }
         let takes = self.waiting.remove(&number).unwrap_or_default();
         let rebuilt = match found {
             Ok(rebuilt) => rebuilt,
