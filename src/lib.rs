@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod config;
 pub mod debug_log;
+pub mod demo;
 pub mod emulator;
 pub mod error;
 pub mod house;
@@ -12,6 +13,7 @@ pub mod logging;
 pub mod replay;
 pub mod startup;
 pub mod state;
+pub mod temporary;
 pub mod told;
 pub mod vault_key;
 pub mod web;

@@ -1,8 +1,10 @@
 //! Puts the house together and opens the door; closes both in the right order. The only place that knows all parts.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use actix_web::dev::ServerHandle;
 use actix_web::web;
 use actors::live::Board;
 use actors::store::calls::{self, Filter};
@@ -10,6 +12,8 @@ use actors::store::users::{self, NewUser};
 use actors::store::{Options, Store};
 use anyhow::Context as _;
 use chrono::Utc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::config::{Loaded, Settings};
 use crate::debug_log::{self, DebugLog};
@@ -48,7 +52,7 @@ pub fn open_store(settings: &Settings) -> anyhow::Result<Store> {
 pub async fn build(
     settings: Arc<Settings>,
     store: Store,
-    stopping: tokio::sync::watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<App> {
     let pages = Pages::load(&find_assets(&settings.server.assets)?)?;
     let throttle = Throttle::new(&settings.session);
@@ -106,25 +110,59 @@ async fn run(settings: Arc<Settings>, store: Store) -> anyhow::Result<()> {
             "`calls.lost_after` is under a minute: a longer silence within a call ends it as lost"
         );
     }
-    let (stop, stopping) = tokio::sync::watch::channel(false);
     greet_first_start(&store).await?;
-    let app = web::Data::new(build(settings, store, stopping).await?);
+    let running = start(settings, store).await?;
+    let signal = wait_for_signal().await?;
+    log::info!("{signal}: no new requests; finishing what is under way");
+    running.stop().await?;
+    log::info!("stopped");
+    Ok(())
+}
+
+/// A server that answers requests.
+pub struct Running {
+    app: web::Data<App>,
+    /// Where it listens: port 0 resolved.
+    pub addresses: Vec<SocketAddr>,
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+    stopping: watch::Sender<bool>,
+}
+
+/// Starts everything and opens the door. Runs inside an actix system.
+pub async fn start(settings: Arc<Settings>, store: Store) -> anyhow::Result<Running> {
+    let (stopping, seen) = watch::channel(false);
+    let app = web::Data::new(build(settings, store, seen).await?);
     let Listening { server, addresses } = listen(app.clone())?;
     for address in &addresses {
         log::info!("listening on http://{address}");
     }
-    let handle = server.handle();
-    let running = actix_web::rt::spawn(server);
+    Ok(Running {
+        app,
+        addresses,
+        handle: server.handle(),
+        task: actix_web::rt::spawn(server),
+        stopping,
+    })
+}
 
-    let signal = wait_for_signal().await?;
-    log::info!("{signal}: no new requests; finishing what is under way");
-    let _ = stop.send(true);
-    handle.stop(true).await;
-    running.await.context("the server's task ended badly")??;
-    let limit = *app.settings.server.stop_timeout;
-    futures_util::future::join(app.integrations.finish(limit), app.telegram.stop(limit)).await;
-    log::info!("stopped");
-    Ok(())
+impl Running {
+    /// Takes no new requests, lets those under way finish, then the deliveries; all within the settings' time.
+    ///
+    /// # Errors
+    /// When the HTTP server ended badly.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stopping.send_replace(true);
+        self.handle.stop(true).await;
+        self.task.await.context("the server's task ended badly")??;
+        let limit = *self.app.settings.server.stop_timeout;
+        futures_util::future::join(
+            self.app.integrations.finish(limit),
+            self.app.telegram.stop(limit),
+        )
+        .await;
+        Ok(())
+    }
 }
 
 /// With no superadmin in the database: makes the superadmin `admin` and tells the password once, on the terminal and not in
@@ -168,7 +206,7 @@ async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
 }
 
 /// The first of the two signals that ask a program to stop.
-async fn wait_for_signal() -> anyhow::Result<&'static str> {
+pub async fn wait_for_signal() -> anyhow::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -32,7 +32,9 @@ use host::Sent;
 use order::Death;
 use report::{Line, Verdict};
 use server::Server;
-use world::{Base, Folder, Outside, Seat};
+use world::{Base, Outside, Seat};
+
+use crate::temporary::Folder;
 
 /// What is to be done.
 #[derive(Clone, Debug)]

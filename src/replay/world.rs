@@ -1,7 +1,7 @@
 //! What a replay stands in: a folder and a database of its own, both simulators, and an enterprise per scenario with
 //! its people, its line, its RetailCRM account and its bot. Made by `replay::run` before the server starts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use actors::cache::snapshot::Line;
 use actors::store::enterprises::{self, NewEnterprise};
@@ -25,37 +25,6 @@ const PEOPLE: [(&str, i64, &str, &str); 3] = [
 const LINE: &str = "0001367";
 /// The one chat of each bot.
 pub const CHAT: i64 = 501;
-
-/// A folder that is removed when dropped, unless it is to be kept.
-pub struct Folder {
-    pub path: PathBuf,
-    pub keep: bool,
-}
-
-impl Folder {
-    /// Makes one in the system's place for temporary things, for this user's eyes only.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn new(name: &str) -> anyhow::Result<Folder> {
-        use std::os::unix::fs::DirBuilderExt as _;
-        let path = std::env::temp_dir().join(format!("patchbay_{name}"));
-        std::fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Folder { path, keep: false })
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !self.keep {
-            // A folder that is left behind harms nobody.
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
-    }
-}
 
 /// One scenario's place in the world.
 #[derive(Clone, Debug)]
