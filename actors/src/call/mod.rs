@@ -5,6 +5,8 @@
 
 pub mod actor;
 pub mod aliases;
+pub mod body;
+mod course;
 pub mod effect;
 pub mod event;
 pub mod facts;
