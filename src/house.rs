@@ -117,7 +117,8 @@ impl House {
     }
 }
 
-fn telegram_settings(settings: &Settings) -> telegram::Settings {
+/// How Telegram is told, by the settings.
+pub(crate) fn telegram_settings(settings: &Settings) -> telegram::Settings {
     let told = &settings.telegram;
     let defaults = telegram::Settings::default();
     telegram::Settings {
@@ -146,7 +147,8 @@ fn cache_times(settings: &Settings) -> actors::cache::Times {
     }
 }
 
-fn delivery_settings(settings: &Settings) -> integration::Settings {
+/// How CRMs are told, by the settings.
+pub(crate) fn delivery_settings(settings: &Settings) -> integration::Settings {
     let deliveries = &settings.deliveries;
     let millis = |span: Span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let plan = |spans: &[Span]| Plan(spans.iter().map(|span| millis(*span)).collect());

@@ -10,6 +10,7 @@ pub mod emulator;
 pub mod error;
 pub mod house;
 pub mod logging;
+pub mod masked;
 pub mod replay;
 pub mod startup;
 pub mod state;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use actix_web::dev::ServerHandle;
 use actix_web::web;
 use actors::live::Board;
+use actors::store::audit::{self, NewEntry};
 use actors::store::calls::{self, Filter};
 use actors::store::users::{self, NewUser};
 use actors::store::{Options, Store};
@@ -195,8 +196,19 @@ async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
         password_hash: password::hash(&word)?,
         language: String::new(),
     };
+    let entry = NewEntry {
+        enterprise: None,
+        user: None,
+        who: "first start".into(),
+        action: "user.add".into(),
+        what: serde_json::json!({"login": new.login, "role": new.role}),
+    };
     store
-        .write(move |conn| users::add(conn, &new, Utc::now()))
+        .write(move |conn| {
+            let now = Utc::now();
+            users::add(conn, &new, now)?;
+            audit::add(conn, &entry, now)
+        })
         .await?;
     log::info!("first start: made the superadmin \"admin\"");
     if told {

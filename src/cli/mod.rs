@@ -1,18 +1,24 @@
-//! The command line: one binary, a subcommand for each thing an operator does. Each file here is one subcommand;
-//! they read the settings, do their thing and end with words when they cannot.
+//! The command line: one binary, a subcommand for each thing an operator does. Each file here is one subcommand, but for
+//! `check`, `given` and `server`, which several use. They read the settings, do their thing and end with words when
+//! they cannot.
 
+pub mod check;
 pub mod config;
 pub mod demo;
 pub mod emulate;
 pub mod enterprise;
+pub mod given;
 pub mod migrate;
 pub mod replay;
 pub mod serve;
+pub mod server;
 pub mod user;
 
 use std::path::PathBuf;
 
+use actors::store::audit::NewEntry;
 use clap::{Parser, Subcommand};
+use serde_json::Value;
 
 use crate::config::Loaded;
 
@@ -62,5 +68,16 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Replay(args) => replay::run(args),
         Command::User(command) => user::run(command, settings()?),
         Command::Enterprise(command) => enterprise::run(command, settings()?),
+    }
+}
+
+/// The audit row of a change that a command made; it goes into the change's own transaction.
+pub(crate) fn entry(enterprise: Option<i64>, action: &str, what: Value) -> NewEntry {
+    NewEntry {
+        enterprise,
+        user: None,
+        who: "command line".into(),
+        action: action.into(),
+        what,
     }
 }

@@ -1,14 +1,19 @@
-//! `patchbay user add`: people who log in, for the first ones and for scripts; later ones are made on the pages.
+//! `patchbay user`: people who log in.
 
 use std::io::{BufRead, IsTerminal};
 
+use actors::store::audit;
 use actors::store::enterprises::{self, Key};
+use actors::store::sessions;
 use actors::store::users::{self, NewUser};
 use actors::store::{Store, StoreError};
 use anyhow::Context as _;
 use chrono::Utc;
+use clap::builder::PossibleValuesParser;
+use serde_json::json;
 
-use crate::config::Loaded;
+use super::{check, entry, server};
+use crate::config::{Loaded, Settings};
 use crate::web::session::password;
 use crate::web::session::policy::Role;
 
@@ -24,21 +29,22 @@ pub enum Command {
 #[derive(clap::Args)]
 pub struct Add {
     /// Name to log in with.
+    #[arg(value_parser = check::filled)]
     pub login: String,
     /// superadmin, admin, supervisor or operator.
     #[arg(long, default_value = "operator")]
     pub role: String,
     /// The enterprise's number; everybody but superadmins belongs to one.
-    #[arg(long)]
+    #[arg(long, value_parser = check::enterprise)]
     pub enterprise: Option<String>,
     /// Full name.
     #[arg(long, default_value = "")]
     pub name: String,
     /// Language of the pages: ru or en; empty leaves it to the browser.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true, value_parser = PossibleValuesParser::new(["ru", "en", ""]), hide_possible_values = true)]
     pub language: String,
     /// Extensions that are this person's, comma-separated.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', value_parser = check::extension)]
     pub extensions: Vec<String>,
 }
 
@@ -52,13 +58,13 @@ pub fn run(command: Command, loaded: Loaded) -> anyhow::Result<()> {
     let store = crate::startup::open_store(&loaded.settings)?;
     actix_web::rt::System::new().block_on(async move {
         match command {
-            Command::Add(add) => add_user(&store, add).await,
+            Command::Add(add) => add_user(&store, &loaded.settings, add).await,
             Command::Password(Password { login }) => renew(&store, login).await,
         }
     })
 }
 
-async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
+async fn add_user(store: &Store, settings: &Settings, add: Add) -> anyhow::Result<()> {
     let role = Role::parse(&add.role).with_context(|| {
         format!(
             "{} is no role; there are superadmin, admin, supervisor and operator",
@@ -68,10 +74,6 @@ async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
     anyhow::ensure!(
         (role == Role::Superadmin) == add.enterprise.is_none(),
         "a superadmin belongs to no enterprise, everybody else to one: name it with --enterprise NUMBER"
-    );
-    anyhow::ensure!(
-        ["", "ru", "en"].contains(&add.language.as_str()),
-        "--language is ru or en"
     );
     let (word, told) = read_password()?;
     let new = NewUser {
@@ -83,6 +85,12 @@ async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
         language: add.language,
     };
     let login = new.login.clone();
+    let what = json!({"login": login, "role": new.role, "extensions": add.extensions});
+    // Pages and messages call extensions by their people's names.
+    let changed = add
+        .enterprise
+        .clone()
+        .filter(|_| !add.extensions.is_empty());
     let vault = store.vault().clone();
     let made = store
         .write(move |conn| {
@@ -93,19 +101,16 @@ async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
                 }
                 None => None,
             };
+            let now = Utc::now();
             let user = users::add(
                 conn,
                 &NewUser {
                     enterprise,
                     ..new.clone()
                 },
-                Utc::now(),
+                now,
             )?;
-            for extension in add
-                .extensions
-                .iter()
-                .filter(|extension| !extension.is_empty())
-            {
+            for extension in &add.extensions {
                 if let Some(enterprise) = enterprise {
                     users::assign_extension(
                         conn,
@@ -116,7 +121,7 @@ async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
                     )?;
                 }
             }
-            Ok(())
+            audit::add(conn, &entry(enterprise, "user.add", what), now)
         })
         .await;
     match made {
@@ -131,6 +136,9 @@ async fn add_user(store: &Store, add: Add) -> anyhow::Result<()> {
     if told {
         println!("password: {word}   (shown this once)");
     }
+    if let Some(enterprise) = changed {
+        server::tell(settings, &enterprise).await;
+    }
     Ok(())
 }
 
@@ -138,14 +146,21 @@ async fn renew(store: &Store, login: String) -> anyhow::Result<()> {
     let (word, told) = read_password()?;
     let hash = password::hash(&word)?;
     let name = login.clone();
-    store
+    let done = store
         .write(move |conn| {
             let user = users::by_login(conn, &name)?.ok_or(StoreError::NotFound)?;
-            users::set_password(conn, user.id, &hash, Utc::now())?;
-            actors::store::sessions::delete_all(conn, user.id)
+            let now = Utc::now();
+            users::set_password(conn, user.id, &hash, now)?;
+            sessions::delete_all(conn, user.id)?;
+            let what = json!({"login": name});
+            audit::add(conn, &entry(user.enterprise, "user.password", what), now)
         })
-        .await
-        .with_context(|| format!("{login} has no new password"))?;
+        .await;
+    match done {
+        Ok(()) => {}
+        Err(StoreError::NotFound) => anyhow::bail!("nobody is called {login}"),
+        Err(other) => return Err(other.into()),
+    }
     println!("{login} has a new password and is logged out everywhere");
     if told {
         println!("password: {word}   (shown this once)");

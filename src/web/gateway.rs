@@ -10,15 +10,13 @@ use actors::cache::names::NobodySaid;
 use actors::cache::{Cached, Enterprise};
 use actors::call::event::EventKind;
 use actors::call::number;
-use actors::crm;
-use actors::integration::connector::Input;
 use actors::store::customers;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::events;
-use crate::config::mask;
 use crate::error::AppError;
+use crate::masked::masked;
 use crate::state::App;
 
 /// How long a CRM may take to tell a name before the asker gets an answer without.
@@ -305,58 +303,9 @@ fn extension_of(enterprise: &Enterprise, kind: &str, user: &str) -> Option<Strin
     }
 }
 
-/// Settings with every secret masked: those the CRM's form calls so, and whatever is named like one.
-fn masked(kind: &str, settings: &Value) -> Value {
-    const SECRET: [&str; 6] = ["key", "token", "secret", "password", "client_id", "webhook"];
-    let fields = crm::find(kind).map(|kind| kind.fields).unwrap_or_default();
-    match settings {
-        Value::Object(map) => map
-            .iter()
-            .map(|(name, value)| {
-                let declared = fields
-                    .iter()
-                    .any(|field| field.name == name && field.input == Input::Secret);
-                let lower = name.to_lowercase();
-                let shown = match value {
-                    Value::String(text)
-                        if declared || SECRET.iter().any(|word| lower.contains(word)) =>
-                    {
-                        mask(text).into()
-                    }
-                    other => masked("", other),
-                };
-                (name.clone(), shown)
-            })
-            .collect(),
-        Value::Array(list) => list.iter().map(|one| masked("", one)).collect(),
-        other => other.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_are_masked_wherever_they_are() {
-        let settings = json!({
-            "enabled": true,
-            "domain": "https://shop.example",
-            "api_key": "0123456789abcdef",
-            "oauth": {"refresh_token": "fedcba9876543210", "expires": 5},
-            "user_extensions": {"16": "150"},
-        });
-        assert_eq!(
-            masked("retailcrm", &settings),
-            json!({
-                "enabled": true,
-                "domain": "https://shop.example",
-                "api_key": "****cdef",
-                "oauth": {"refresh_token": "****3210", "expires": 5},
-                "user_extensions": {"16": "150"},
-            })
-        );
-    }
 
     #[test]
     fn the_envelope_fills_in_what_the_message_lacks() {

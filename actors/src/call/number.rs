@@ -45,6 +45,64 @@ pub fn apply_rules(raw: &str, rules: &[NumberRule]) -> Vec<(String, String)> {
     steps
 }
 
+/// Whether a rule can do what it says: its pattern is a regular expression and its replacement names only what the
+/// pattern catches. `$1375` is a trap: it names the 1375th group, where `${1}375` was meant.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn check_rule(rule: &NumberRule) -> Result<(), String> {
+    let regex = compiled(&rule.pattern).ok_or_else(|| {
+        let error = regex::Regex::new(&rule.pattern).err();
+        let words = error.map_or_else(|| "it is too large".to_owned(), |error| error.to_string());
+        // The library draws where it is on lines of its own; the last one says what it is.
+        let last = words.lines().last().unwrap_or_default();
+        let last = last.strip_prefix("error: ").unwrap_or(last);
+        format!("{} is no regular expression: {last}", rule.pattern)
+    })?;
+    for name in named(&rule.replacement) {
+        let known = match name.parse::<usize>() {
+            Ok(group) => group < regex.captures_len(),
+            Err(_) => regex.capture_names().flatten().any(|known| known == name),
+        };
+        if !known {
+            return Err(format!(
+                "{} names the group {name}, which {} does not have; a group before digits or letters is written ${{1}}",
+                rule.replacement, rule.pattern
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The groups that a replacement names, read as `regex` reads them: `$name` as far as letters, digits and `_` go,
+/// `${name}` up to the brace; `$$` is a dollar.
+fn named(replacement: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = replacement;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        let name = match rest.strip_prefix('{') {
+            Some(braced) => braced.split_once('}').map(|(name, _)| name),
+            None => {
+                let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                Some(&rest[..rest.find(|c| !word(c)).unwrap_or(rest.len())])
+            }
+        };
+        found.extend(name.filter(|name| !name.is_empty()));
+    }
+    found
+}
+
+/// Whether this is a country whose national formats are known: two capital letters of ISO 3166.
+pub fn is_country(text: &str) -> bool {
+    text.parse::<country::Id>()
+        .is_ok_and(|id| id.as_ref() == text)
+}
+
 /// A rule's regular expression, compiled once per thread and kept: rules are few and every call meets them.
 fn compiled(pattern: &str) -> Option<regex::Regex> {
     thread_local! {
@@ -160,6 +218,48 @@ mod tests {
                 expected,
                 "{raw} in {country}"
             );
+        }
+    }
+
+    #[test]
+    fn a_rule_that_cannot_do_what_it_says_is_found() {
+        for (pattern, replacement, fault) in [
+            (r"^8(\d{10})$", "+375$1", None),
+            (r"^8(\d{10})$", "+375${1}0", None),
+            (r"^(?<rest>\d+)$", "00$rest", None),
+            ("^00", "", None),
+            ("^00", "$$", None),
+            ("^00", "costs 5$", None),
+            ("(", "", Some("no regular expression: unclosed group")),
+            (r"^8(\d+)", "$2", Some("names the group 2")),
+            (r"^8(\d+)", "$1375", Some("names the group 1375")),
+            (r"^8(\d+)", "${rest}", Some("names the group rest")),
+        ] {
+            let rule = NumberRule {
+                pattern: pattern.into(),
+                replacement: replacement.into(),
+            };
+            let said = check_rule(&rule).err();
+            assert_eq!(
+                said.is_some(),
+                fault.is_some(),
+                "{pattern} {replacement}: {said:?}"
+            );
+            assert!(said.unwrap_or_default().contains(fault.unwrap_or_default()));
+        }
+    }
+
+    #[test]
+    fn countries_are_those_whose_formats_are_known() {
+        for (text, known) in [
+            ("BY", true),
+            ("RU", true),
+            ("PL", true),
+            ("by", false),
+            ("ZZ", false),
+            ("", false),
+        ] {
+            assert_eq!(is_country(text), known, "{text}");
         }
     }
 

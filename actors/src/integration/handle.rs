@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_rt::Arbiter;
 use chrono::{DateTime, Utc};
@@ -12,15 +12,13 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::actor::{Ask, Finish, Nudge, Order};
-use super::attempt::Means;
 use super::breaker::Position;
-use super::connector::{Answer, Failed, Place, Question};
+use super::connector::{Answer, Failed, Question};
 use super::dispatch::deliveries_for;
-use super::http::Timeouts;
-use super::limiter::Limiter;
 use super::observed::Observed;
 use super::registry::{House, LinkId, Registry, Shared};
 use super::settings::Settings;
+use super::trial;
 use crate::cache::{Cache, Enterprise};
 use crate::call::effect::Planned;
 use crate::crm;
@@ -215,26 +213,12 @@ impl Integrations {
         settings: &Value,
         question: &Question,
     ) -> Result<Answer, Failed> {
-        let house = &self.shared.house;
         let Some(kind) = crm::find(kind) else {
             return Err(Failed::Settings {
                 words: format!("there is no integration called {kind}"),
             });
         };
-        let place = Place {
-            public_url: &house.settings.public_url,
-            enterprise,
-        };
-        let connector = (kind.connect)(&place, settings).map_err(|fault| Failed::Settings {
-            words: fault.to_string(),
-        })?;
-        let limiter = Limiter::new(&connector.rates(), Instant::now());
-        let means = Means {
-            connector: Arc::from(connector),
-            limiter: std::rc::Rc::new(std::cell::RefCell::new(limiter)),
-            timeouts: Timeouts::of(&house.settings),
-        };
-        means.ask(question).await.0
+        trial::ask(self.settings(), enterprise, kind, settings, question).await
     }
 
     /// Graceful end: what is in flight is finished, the rest goes back to the table, within `deadline`.

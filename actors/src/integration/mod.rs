@@ -33,6 +33,7 @@ pub mod sample;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 
 pub use dispatch::deliveries_for;
 pub use handle::Integrations;

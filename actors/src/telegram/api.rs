@@ -154,8 +154,8 @@ fn body(chat: i64, text: &str, plain: bool) -> Value {
     body
 }
 
-/// `123456:AA…`: anything else could change the address.
-fn well_formed(token: &str) -> bool {
+/// Whether this has the form of a bot's token, `123456:AA…`: anything else could change the address.
+pub fn well_formed(token: &str) -> bool {
     token.split_once(':').is_some_and(|(id, key)| {
         !id.is_empty()
             && id.bytes().all(|b| b.is_ascii_digit())

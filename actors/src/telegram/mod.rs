@@ -18,6 +18,7 @@ pub mod plan;
 mod registry;
 pub mod settings;
 pub mod text;
+pub mod trial;
 mod words;
 
 pub use actor::Board;

@@ -47,6 +47,11 @@ pub fn absorbed(language: &str) -> String {
     words(language).absorbed.to_owned()
 }
 
+/// A message that only tries whether a chat can be reached.
+pub fn trial(language: &str, enterprise: &str) -> String {
+    format!("{}{}", words(language).trial, escape(enterprise))
+}
+
 /// The same text without markup, for when Telegram cannot read it as HTML.
 pub fn plain(html: &str) -> String {
     let mut text = String::with_capacity(html.len());

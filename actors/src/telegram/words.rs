@@ -24,6 +24,8 @@ pub struct Words {
     pub more: (&'static str, &'static str),
     /// What stays of the message of a call that turned out to be a part of another.
     pub absorbed: &'static str,
+    /// Put before the enterprise's name in a message that only tries the way.
+    pub trial: &'static str,
 }
 
 const RU: Words = Words {
@@ -43,6 +45,7 @@ const RU: Words = Words {
     recording: "🎧 Запись",
     more: ("и ещё ", ""),
     absorbed: "🔗 Часть другого звонка",
+    trial: "🔔 Сюда будут приходить звонки: ",
 };
 
 const EN: Words = Words {
@@ -62,6 +65,7 @@ const EN: Words = Words {
     recording: "🎧 Recording",
     more: ("and ", " more"),
     absorbed: "🔗 Part of another call",
+    trial: "🔔 Calls will be told here: ",
 };
 
 /// The words of an enterprise's language.

@@ -3,10 +3,12 @@
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use actors::store::audit::{self, NewEntry};
 use actors::store::sessions::{self, NewSession};
 use actors::store::users;
 use chrono::Utc;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::policy::Role;
 use super::{COOKIE, State, password};
@@ -99,10 +101,18 @@ pub async fn submit(
         agent: agent.chars().take(200).collect(),
         expires_at: now + lifetime.0,
     };
+    let entry = NewEntry {
+        enterprise: user.enterprise,
+        user: Some(user.id),
+        who: user.login.clone(),
+        action: "login".into(),
+        what: json!({"address": visit.address}),
+    };
     app.store
         .write(move |conn| {
             sessions::sweep(conn, now)?;
-            sessions::add(conn, &new, now)
+            sessions::add(conn, &new, now)?;
+            audit::add(conn, &entry, now)
         })
         .await?;
     log::info!("{} logged in from {}", user.login, visit.address);
@@ -115,9 +125,20 @@ pub async fn submit(
 
 /// `POST /logout`
 pub async fn leave(app: State, visit: Visit) -> Result<HttpResponse, AppError> {
-    let (user, session) = (visit.viewer()?.user, visit.viewer()?.session);
+    let viewer = visit.viewer()?;
+    let (user, session) = (viewer.user, viewer.session);
+    let entry = NewEntry {
+        enterprise: viewer.enterprise,
+        user: Some(user),
+        who: viewer.login.clone(),
+        action: "logout".into(),
+        what: json!({"address": visit.address}),
+    };
     app.store
-        .write(move |conn| sessions::delete(conn, user, session))
+        .write(move |conn| {
+            sessions::delete(conn, user, session)?;
+            audit::add(conn, &entry, Utc::now())
+        })
         .await?;
     let mut answer = go("/login");
     answer

@@ -1,0 +1,43 @@
+//! Asks a CRM with settings that are not saved yet: the connection test of the settings form and of the command line.
+//! Needs no link and no table; nothing is logged or kept.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::attempt::Means;
+use super::connector::{Answer, Failed, Kind, Place, Question};
+use super::http::Timeouts;
+use super::limiter::Limiter;
+use super::settings::Settings;
+use crate::cache::Enterprise;
+
+/// Asks. Runs where it is called, inside an actix system.
+///
+/// # Errors
+/// The field that cannot be used, or how the CRM said no.
+pub async fn ask(
+    house: &Settings,
+    enterprise: &Enterprise,
+    kind: &Kind,
+    settings: &Value,
+    question: &Question,
+) -> Result<Answer, Failed> {
+    let place = Place {
+        public_url: &house.public_url,
+        enterprise,
+    };
+    let connector = (kind.connect)(&place, settings).map_err(|fault| Failed::Settings {
+        words: fault.to_string(),
+    })?;
+    let limiter = Limiter::new(&connector.rates(), Instant::now());
+    let means = Means {
+        connector: Arc::from(connector),
+        limiter: Rc::new(RefCell::new(limiter)),
+        timeouts: Timeouts::of(house),
+    };
+    means.ask(question).await.0
+}
