@@ -283,6 +283,7 @@ mod tests {
             primary: None,
             integrations: Default::default(),
             has_telegram_subscribers: false,
+            host: Default::default(),
         }
     }
 

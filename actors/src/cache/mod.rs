@@ -22,7 +22,7 @@ pub mod stats;
 mod table;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use handle::{Cache, Cached, Times, Unavailable};
 pub use snapshot::Enterprise;

@@ -33,6 +33,69 @@ pub struct Enterprise {
     pub integrations: BTreeMap<String, Integration>,
     /// Whether anyone is subscribed to the enterprise's bot.
     pub has_telegram_subscribers: bool,
+    /// How its Asterisk takes commands.
+    pub host: Host,
+}
+
+/// How an enterprise's Asterisk takes commands over SSH. Everything but the key is no secret.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Name or address; empty: none is set, and no command can be given.
+    pub address: String,
+    pub port: u16,
+    pub user: String,
+    /// The host's public keys as `known_hosts` has them after the name (`ssh-ed25519 AAAA…`), one a line; empty: nobody
+    /// has accepted one yet.
+    pub host_key: String,
+    /// Our private key in OpenSSH's format, without a passphrase.
+    pub key: Option<SecretString>,
+    pub kind: HostKind,
+    /// Where a plain host rings extensions and calls outside.
+    pub originate_context: String,
+    /// Where a plain host sends a redirected caller.
+    pub redirect_context: String,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Host {
+            address: String::new(),
+            port: 22,
+            user: String::new(),
+            host_key: String::new(),
+            key: None,
+            kind: HostKind::Kit,
+            originate_context: "inoffice".into(),
+            redirect_context: "web-zapros".into(),
+        }
+    }
+}
+
+/// What a host understands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HostKind {
+    /// The words of our gate, a forced command that checks each.
+    #[default]
+    Kit,
+    /// Asterisk's own console commands.
+    Plain,
+}
+
+impl HostKind {
+    /// The word in the `enterprises` table and in forms.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HostKind::Kit => "kit",
+            HostKind::Plain => "plain",
+        }
+    }
+
+    /// Reads the word; anything else is `None`.
+    pub fn parse(word: &str) -> Option<HostKind> {
+        [HostKind::Kit, HostKind::Plain]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
 }
 
 /// Whose extension it is.

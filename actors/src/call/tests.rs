@@ -35,6 +35,7 @@ pub fn enterprise() -> Enterprise {
         primary: None,
         integrations: Default::default(),
         has_telegram_subscribers: false,
+        host: Default::default(),
     }
 }
 

@@ -59,6 +59,7 @@ pub fn enterprise(integrations: &[(&str, Value)]) -> Enterprise {
             })
             .collect::<BTreeMap<_, _>>(),
         has_telegram_subscribers: false,
+        host: Default::default(),
     }
 }
 

@@ -13,7 +13,7 @@ use super::schema::{enterprises, kept, lines, telegram_users, user_internal_phon
 use super::time::Time;
 use super::vault::{Vault, VaultError};
 use super::{Conn, StoreError};
-use crate::cache::snapshot::{Enterprise, Integration, Line, NumberRule, Person};
+use crate::cache::snapshot::{Enterprise, Host, HostKind, Integration, Line, NumberRule, Person};
 
 /// An enterprise to be made. `Default` gives everything but number, name and token what the table's defaults say.
 #[derive(Clone, Debug)]
@@ -26,6 +26,9 @@ pub struct NewEnterprise {
     pub ssh_port: i32,
     pub ssh_user: String,
     pub host_key: String,
+    pub host_kind: HostKind,
+    /// Our private key for the host.
+    pub ssh_key: Option<SecretString>,
     pub originate_context: String,
     pub redirect_context: String,
     pub secret: Option<SecretString>,
@@ -50,6 +53,8 @@ impl Default for NewEnterprise {
             ssh_port: 22,
             ssh_user: String::new(),
             host_key: String::new(),
+            host_kind: HostKind::Kit,
+            ssh_key: None,
             originate_context: "inoffice".into(),
             redirect_context: "web-zapros".into(),
             secret: None,
@@ -100,6 +105,8 @@ struct Row {
     debug_log: bool,
     _created_at: Time,
     _updated_at: Time,
+    host_kind: String,
+    ssh_key: String,
 }
 
 fn sealed(vault: &Vault, secret: Option<&SecretString>) -> String {
@@ -149,6 +156,8 @@ pub fn add(
                     e::host_key.eq(&new.host_key),
                     e::originate_context.eq(&new.originate_context),
                     e::redirect_context.eq(&new.redirect_context),
+                    e::host_kind.eq(new.host_kind.as_str()),
+                    e::ssh_key.eq(sealed(vault, new.ssh_key.as_ref())),
                 ),
                 (
                     e::secret.eq(sealed(vault, new.secret.as_ref())),
@@ -340,6 +349,16 @@ fn snapshot(
         primary,
         integrations,
         has_telegram_subscribers,
+        host: Host {
+            address: row.host_address,
+            port: u16::try_from(row.ssh_port).unwrap_or(22),
+            user: row.ssh_user,
+            host_key: row.host_key,
+            key: opened(vault, &row.ssh_key)?,
+            kind: HostKind::parse(&row.host_kind).unwrap_or_default(),
+            originate_context: row.originate_context,
+            redirect_context: row.redirect_context,
+        },
     })
 }
 
@@ -381,6 +400,8 @@ pub fn details(
         ssh_port: row.ssh_port,
         ssh_user: row.ssh_user,
         host_key: row.host_key,
+        host_kind: HostKind::parse(&row.host_kind).unwrap_or_default(),
+        ssh_key: opened(vault, &row.ssh_key)?,
         originate_context: row.originate_context,
         redirect_context: row.redirect_context,
         country: row.country,
@@ -417,6 +438,8 @@ pub fn update(
                     e::ssh_user.eq(&new.ssh_user),
                     e::host_key.eq(&new.host_key),
                     e::originate_context.eq(&new.originate_context),
+                    e::host_kind.eq(new.host_kind.as_str()),
+                    e::ssh_key.eq(sealed(vault, new.ssh_key.as_ref())),
                 ),
                 (
                     e::redirect_context.eq(&new.redirect_context),

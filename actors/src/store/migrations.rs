@@ -23,7 +23,10 @@ macro_rules! migration {
 }
 
 /// Every migration, oldest first; a test holds the list against the folder.
-const MIGRATIONS: &[Migration] = &[migration!("2026-11-20-000000_ground")];
+const MIGRATIONS: &[Migration] = &[
+    migration!("2026-11-20-000000_ground"),
+    migration!("2026-11-21-000000_commands"),
+];
 
 /// The words in which the databases differ: (word, SQLite, PostgreSQL). See migrations/README.md.
 const WORDS: [(&str, &str, &str); 5] = [

@@ -25,6 +25,8 @@ diesel::table! {
         debug_log -> Bool,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+        host_kind -> Text,
+        ssh_key -> Text,
     }
 }
 
@@ -245,6 +247,32 @@ diesel::table! {
 }
 
 diesel::table! {
+    call_requests (id) {
+        id -> Text,
+        enterprise_id -> BigInt,
+        extension -> Text,
+        number -> Text,
+        source -> Text,
+        state -> Text,
+        words -> Text,
+        call_id -> Nullable<BigInt>,
+        created_at -> Timestamp,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    manager_statuses (id) {
+        id -> BigInt,
+        enterprise_id -> BigInt,
+        integration -> Text,
+        manager -> Text,
+        status -> Text,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     kept (name) {
         name -> Text,
         value -> Text,
@@ -254,6 +282,7 @@ diesel::table! {
 diesel::allow_tables_to_appear_in_same_query!(
     audit_log,
     call_events,
+    call_requests,
     calls,
     customers,
     deliveries,
@@ -261,6 +290,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     integration_logs,
     kept,
     lines,
+    manager_statuses,
     refusals,
     sessions,
     telegram_messages,

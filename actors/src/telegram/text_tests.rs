@@ -44,6 +44,7 @@ pub(crate) fn enterprise(language: &str) -> Enterprise {
         primary: None,
         integrations: Default::default(),
         has_telegram_subscribers: true,
+        host: Default::default(),
     }
 }
 

@@ -84,7 +84,7 @@ impl Source for Fake {
 }
 
 /// An enterprise with nothing but its names; its token is `token-NUMBER`.
-pub(super) fn enterprise(id: i64, number: &str, name: &str) -> Enterprise {
+pub(crate) fn enterprise(id: i64, number: &str, name: &str) -> Enterprise {
     Enterprise {
         id,
         number: number.into(),
@@ -103,6 +103,7 @@ pub(super) fn enterprise(id: i64, number: &str, name: &str) -> Enterprise {
         primary: None,
         integrations: Default::default(),
         has_telegram_subscribers: false,
+        host: Default::default(),
     }
 }
 

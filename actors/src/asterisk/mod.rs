@@ -1,0 +1,19 @@
+//! Commands to Asterisk hosts over SSH: click-to-call and smart redirect. Called by the handlers of `src/web/hosts`; knows
+//! no URL. Text from outside becomes a typed value first, and only typed values become a command line:
+//!
+//! ```text
+//!   text ──▶ words (Extension, Number …) ──▶ command (a line) ──▶ host ──▶ pool (one session, one user) ──▶ answer (read)
+//! ```
+
+pub mod answer;
+pub mod command;
+pub mod error;
+pub mod host;
+pub mod pool;
+pub mod words;
+
+pub use command::Command;
+pub use error::HostError;
+pub use host::Hosts;
+pub use pool::Terms;
+pub use words::{Extension, Number, RequestId, UniqueId};
