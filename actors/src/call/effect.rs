@@ -16,6 +16,9 @@ pub struct Told {
     dialled: Vec<Box<str>>,
     /// Extensions that CRMs were told of by a bridge.
     bridged: Vec<Box<str>>,
+    /// Unique ids under which CRMs were shown the call and have not heard of its end: a leg that came first, or a
+    /// part that was absorbed, may have named it otherwise than it is named now.
+    shown_as: Vec<Box<str>>,
     any_dial: bool,
     hangups: u8,
     /// The call was ended after the last event.
@@ -138,6 +141,7 @@ impl Told {
             }
             return;
         }
+        self.close_other_names(record, effects);
         if !self.ended {
             if !self.any_dial {
                 // The host never told that phones rang: the CRM hears of the call before it hears of its end.
@@ -179,6 +183,27 @@ impl Told {
         ));
     }
 
+    /// Closes pop-ups that CRMs keep under another unique id than the call has now.
+    fn close_other_names(&mut self, record: &Record, effects: &mut Effects) {
+        for name in std::mem::take(&mut self.shown_as) {
+            if *name == *record.unique_id {
+                continue;
+            }
+            let named = Record {
+                unique_id: name.to_string(),
+                ..record.clone()
+            };
+            let shown = self
+                .dialled
+                .iter()
+                .map(|extension| extension.to_string())
+                .collect();
+            let key = format!("hangup:{name}");
+            let hangup = self.plan(&key, NoticeKind::Hangup, shown, false, &named, When::Now);
+            effects.notices.push(hangup);
+        }
+    }
+
     fn dial(
         &mut self,
         key: &str,
@@ -187,6 +212,10 @@ impl Told {
         record: &Record,
     ) -> Planned {
         self.any_dial = true;
+        let name: Box<str> = record.unique_id.as_str().into();
+        if !self.shown_as.contains(&name) {
+            self.shown_as.push(name);
+        }
         self.dialled
             .extend(extensions.iter().map(|extension| extension.as_str().into()));
         self.plan(
@@ -277,6 +306,7 @@ impl Told {
         for (own, others) in [
             (&mut self.dialled, &other.dialled),
             (&mut self.bridged, &other.bridged),
+            (&mut self.shown_as, &other.shown_as),
         ] {
             for extension in others {
                 if !own.contains(extension) {

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::aliases::Aliases;
+use super::effect::Told;
 use super::event::{Body, Event, EventKind};
-use super::record::{CallId, Direction, Phase, Record};
+use super::record::{CallId, Direction, NoticeKind, Outcome, Phase, Record};
 use super::state::CallState;
 use crate::cache::snapshot::{Enterprise, Person};
 
@@ -245,4 +246,43 @@ proptest! {
             prop_assert_eq!(differences(&run(&events), &expected), Vec::<String>::new(), "{}", scenario);
         }
     }
+}
+
+/// A leg of a transfer that arrived before what ties it to its call had a pop-up of its own.
+#[test]
+fn a_pop_up_is_closed_under_the_name_it_was_opened_with() {
+    let ringing = |unique_id: &str, extension: &str| Record {
+        unique_id: unique_id.into(),
+        rung: vec![extension.into()],
+        phase: Phase::Dialing,
+        outcome: None,
+        ..crate::integration::sample::ringing(1)
+    };
+    let mut part = Told::default();
+    part.decide(&ringing("1.2", "151"));
+    let mut whole = Told::default();
+    whole.decide(&ringing("1.1", "150"));
+    whole.absorb(&part);
+    let ended = Record {
+        rung: vec!["150".into(), "151".into()],
+        phase: Phase::Ended,
+        outcome: Some(Outcome::Answered),
+        ..ringing("1.1", "150")
+    };
+    let told = |told: &mut Told| -> Vec<(String, String)> {
+        let effects = told.decide(&ended);
+        let hangups = effects
+            .notices
+            .into_iter()
+            .filter(|plan| plan.notice.kind == NoticeKind::Hangup);
+        hangups
+            .map(|plan| (plan.key, plan.notice.record.unique_id))
+            .collect()
+    };
+    let pair = |key: &str, name: &str| (key.to_owned(), name.to_owned());
+    assert_eq!(
+        told(&mut whole),
+        [pair("hangup:1.2", "1.2"), pair("hangup", "1.1")]
+    );
+    assert_eq!(told(&mut whole), [], "once is enough");
 }
