@@ -82,7 +82,7 @@ CREATE TABLE lines (
 
 -- The journal: the one source of truth. Never updated but for its call and two notes.
 CREATE TABLE call_events (
-    id              {{serial}},
+    id              {{number}},
     enterprise_id   BIGINT NOT NULL,
     call_id         BIGINT,                          -- NULL: not (yet) of a call
     event_type      TEXT NOT NULL,
@@ -140,7 +140,7 @@ CREATE INDEX calls_linked_id ON calls (linked_id, enterprise_id);
 CREATE INDEX calls_live ON calls (state) WHERE state = 'live';
 
 CREATE TABLE customers (
-    id             {{serial}},
+    id             {{number}},
     enterprise_id  BIGINT NOT NULL,
     phone          TEXT NOT NULL,
     name           TEXT NOT NULL DEFAULT '',
@@ -156,7 +156,7 @@ CREATE TABLE customers (
 
 -- What is to be told, to whom; the outbox. Written with the event that calls for it.
 CREATE TABLE deliveries (
-    id            {{serial}},
+    id            {{number}},
     enterprise_id BIGINT NOT NULL,
     integration   TEXT NOT NULL,                     -- retailcrm | … | telegram
     call_id       BIGINT NOT NULL,
@@ -179,7 +179,7 @@ CREATE INDEX deliveries_open ON deliveries (integration, enterprise_id, not_befo
 CREATE INDEX deliveries_recent ON deliveries (enterprise_id, integration, id);
 
 CREATE TABLE integration_logs (
-    id                 {{serial}},
+    id                 {{number}},
     enterprise_id      BIGINT NOT NULL,
     enterprise_number  TEXT NOT NULL,
     integration_type   TEXT NOT NULL,
@@ -212,7 +212,7 @@ CREATE TABLE telegram_users (
 
 -- One live message per call and chat: what it shows now, and whether that is the last word.
 CREATE TABLE telegram_messages (
-    id            {{serial}},
+    id            {{number}},
     enterprise_id BIGINT NOT NULL REFERENCES enterprises (id) ON DELETE CASCADE,
     call_id       BIGINT NOT NULL,
     chat_id       BIGINT NOT NULL,
@@ -229,7 +229,7 @@ CREATE INDEX telegram_messages_reply ON telegram_messages (enterprise_id, chat_i
 
 -- Events that were refused, so that an operator can see what a host sends wrongly. Bounded by retention.
 CREATE TABLE refusals (
-    id            {{serial}},
+    id            {{number}},
     enterprise_id BIGINT,
     event_type    TEXT NOT NULL,
     reason        TEXT NOT NULL,

@@ -129,11 +129,12 @@ impl Place {
 }
 
 /// `synchronous=FULL`: an event answered 200 must survive a power cut. Checkpoints are another thread's work
-/// (`checkpoint.rs`), so that no commit waits for one.
+/// (`checkpoint.rs`), so that no commit waits for one. The cache is small on purpose: SQLite walks through its whole table
+/// at nearly every commit. The file is not mapped: a failing disk would then be a signal that ends the process.
 /// The busy_timeout comes first: the first look into the file may meet a process that is just closing it.
 const SQLITE_SETUP: &str = "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
-     PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536; \
-     PRAGMA mmap_size=268435456;";
+     PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; \
+     PRAGMA journal_size_limit=67108864;";
 
 /// A synchronous call has no timeout of its own, so the server is told to give up.
 pub(super) const POSTGRES_SETUP: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \

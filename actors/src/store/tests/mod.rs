@@ -1,6 +1,8 @@
 //! One list of tests, run on SQLite and on PostgreSQL; here are the values they share.
 
 mod outbox;
+mod people;
+mod reading;
 mod writer;
 
 use std::sync::Arc;

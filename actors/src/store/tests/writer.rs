@@ -719,6 +719,32 @@ fn the_last_handle_waits_for_what_was_asked(database: &TestDatabase) {
     );
 }
 
+fn a_full_disk_is_said_and_got_over(database: &TestDatabase) {
+    if database.kind == crate::store::testing::Kind::Postgres {
+        // Its own servers' word for it, which no test can provoke without filling a disk.
+        return;
+    }
+    let store = database.store();
+    let e = enterprise(&store, "0367");
+    // The lane's connection is told that the file may not grow; the next one knows nothing of it.
+    let full = |conn: &mut crate::store::Conn| conn.execute_batch("PRAGMA max_page_count = 1");
+    wait(store.write(full)).unwrap();
+    let big = |call: i64| {
+        Commit::of(NewEvent {
+            raw: "x".repeat(100_000),
+            ..event(e, call, "start", &format!("{call}.1"))
+        })
+    };
+    let refused = wait(store.commit(big(1)));
+    assert!(
+        matches!(&refused, Err(WriteError::Away(words)) if words.contains("full")),
+        "{refused:?}"
+    );
+    assert!(!store.writer_state().trouble.is_empty());
+    stored(wait(store.commit(big(1))).unwrap());
+    assert!(store.writer_state().trouble.is_empty());
+}
+
 fn a_failing_disk_or_server_is_said_and_got_over(database: &TestDatabase) {
     let store = database.store();
     let e = enterprise(&store, "0367");
@@ -785,5 +811,6 @@ crate::for_each_database!(
     a_closure_that_fails_or_panics_hurts_no_other,
     one_more_than_fits_is_refused_at_once,
     the_last_handle_waits_for_what_was_asked,
+    a_full_disk_is_said_and_got_over,
     a_failing_disk_or_server_is_said_and_got_over,
 );

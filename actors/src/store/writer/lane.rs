@@ -10,6 +10,7 @@ use chrono::Utc;
 
 use super::postgres::Pipe;
 use super::rows::{Done, Hot};
+use super::sqlite::Numbers;
 use super::{Answer, Job, Queue, Work, sqlite};
 use crate::store::conn::{Conn, Place};
 use crate::store::writer::job::Committed;
@@ -31,6 +32,8 @@ pub(crate) struct Lane {
     lease: Lease,
     /// For closures, and for everything on SQLite.
     conn: Option<Conn>,
+    /// The last numbers given to rows on SQLite.
+    numbers: Option<Numbers>,
     /// For the hot jobs on PostgreSQL.
     pipe: Option<Pipe>,
     /// When the pipe was last seen to work.
@@ -58,6 +61,7 @@ impl Lane {
             batch: options.batch.max(1),
             lease,
             conn: None,
+            numbers: None,
             pipe: None,
             rested: Instant::now(),
         }
@@ -169,10 +173,22 @@ impl Lane {
     fn apply(&mut self, jobs: &[Hot]) -> Result<Vec<Done>, StoreError> {
         let lease = self.lease.clone();
         let outcome = match &self.place {
-            Place::Sqlite(_) => self.in_transaction(|conn| match conn {
-                Conn::Sqlite(c) => sqlite::apply(c, jobs, &lease, Utc::now()),
-                Conn::Postgres(_) => Err(StoreError::Panicked),
-            }),
+            Place::Sqlite(_) => {
+                // Taken out, so that a failure leaves none and the next batch reads them anew.
+                let known = self.numbers.take();
+                let written = self.in_transaction(|conn| match conn {
+                    Conn::Sqlite(c) => {
+                        let mut numbers = known.map_or_else(|| Numbers::read(c), Ok)?;
+                        let done = sqlite::apply(c, &mut numbers, jobs, &lease, Utc::now())?;
+                        Ok((done, numbers))
+                    }
+                    Conn::Postgres(_) => Err(StoreError::Panicked),
+                });
+                written.map(|(done, numbers)| {
+                    self.numbers = Some(numbers);
+                    done
+                })
+            }
             Place::Postgres(url) => {
                 let pipe = match self.pipe.take() {
                     // A connection that rested is asked first: what broke while nobody wrote need refuse no event.

@@ -16,8 +16,9 @@ use crate::store::StoreError;
 use crate::store::deliveries::{Delivery, NewDelivery};
 use crate::store::journal::NewEvent;
 use crate::store::logs::NewLog;
+use crate::store::schema::{call_events, deliveries};
 use crate::store::telegram::NewMessage;
-use crate::store::time::{Time, maybe};
+use crate::store::time::{Time, maybe, truncate};
 
 /// A statement with a fixed text: pieces of SQL, each followed by a bound value.
 macro_rules! statement {
@@ -42,12 +43,13 @@ macro_rules! statement {
     };
 }
 
-/// Nothing comes back.
+/// Nothing comes back but how many rows were touched.
 type Silent = BigInt;
 
-statement!(InsertEvent<'a> -> BigInt {
-    "INSERT INTO call_events (enterprise_id, call_id, event_type, unique_id, linked_id, bridge_id, event_timestamp, \
-     received_at, event_key, host_event_id, raw_data, data_source, parked, note) VALUES (" enterprise: i64 as BigInt,
+statement!(InsertEvent<'a> -> Silent {
+    "INSERT INTO call_events (id, enterprise_id, call_id, event_type, unique_id, linked_id, bridge_id, event_timestamp, \
+     received_at, event_key, host_event_id, raw_data, data_source, parked, note) VALUES (" id: i64 as BigInt,
+    "," enterprise: i64 as BigInt,
     "," call: Option<i64> as Nullable<BigInt>,
     "," event_type: &'a str as Text,
     "," unique_id: &'a str as Text,
@@ -61,7 +63,7 @@ statement!(InsertEvent<'a> -> BigInt {
     "," data_source: &'a str as Text,
     "," parked: bool as Bool,
     "," note: &'a str as Text,
-} ") ON CONFLICT (event_key) DO NOTHING RETURNING id");
+} ") ON CONFLICT (event_key) DO NOTHING");
 
 statement!(UpsertCall<'a> -> Silent {
     "INSERT INTO calls (id, uuid, enterprise_id, unique_id, linked_id, state, phone, raw_phone, extension, rung, \
@@ -147,9 +149,10 @@ statement!(UpsertCustomer<'a> -> Silent {
    talk_seconds = talk_seconds + excluded.talk_seconds, first_call_at = min(first_call_at, excluded.first_call_at), \
    last_call_at = max(last_call_at, excluded.last_call_at)");
 
-statement!(UpsertDelivery<'a> -> (BigInt, Timestamp) {
-    "INSERT INTO deliveries (enterprise_id, integration, call_id, unique_id, kind, position, state, payload, \
-     attempts, not_before, expires_at, leased_until, lease_owner, created_at) VALUES (" enterprise: i64 as BigInt,
+statement!(InsertDelivery<'a> -> Silent {
+    "INSERT INTO deliveries (id, enterprise_id, integration, call_id, unique_id, kind, position, state, payload, \
+     attempts, not_before, expires_at, leased_until, lease_owner, created_at) VALUES (" id: i64 as BigInt,
+    "," enterprise: i64 as BigInt,
     "," integration: &'a str as Text,
     "," call: i64 as BigInt,
     "," unique_id: &'a str as Text,
@@ -162,10 +165,22 @@ statement!(UpsertDelivery<'a> -> (BigInt, Timestamp) {
     "," leased_until: Option<Time> as Nullable<Timestamp>,
     "," lease_owner: &'a str as Text,
     "," created_at: Time as Timestamp,
-} ") ON CONFLICT (call_id, integration, kind) DO UPDATE SET payload = excluded.payload, position = excluded.position, \
-   state = excluded.state, not_before = excluded.not_before, expires_at = excluded.expires_at, \
-   leased_until = excluded.leased_until, lease_owner = excluded.lease_owner, outcome = '', finished_at = NULL \
-   WHERE deliveries.state IN ('due', 'withdrawn') AND deliveries.attempts = 0 RETURNING id, created_at");
+} ") ON CONFLICT (call_id, integration, kind) DO NOTHING");
+
+// For the few that are there already. RETURNING makes SQLite keep a journal of the statement and a table for the answer,
+// so it stays out of the statements above.
+statement!(RenewDelivery<'a> -> (BigInt, Timestamp) {
+    "UPDATE deliveries SET payload = " payload: &'a str as Text,
+    ", position = " position: i32 as Integer,
+    ", state = " state: &'a str as Text,
+    ", not_before = " not_before: Time as Timestamp,
+    ", expires_at = " expires_at: Option<Time> as Nullable<Timestamp>,
+    ", leased_until = " leased_until: Option<Time> as Nullable<Timestamp>,
+    ", lease_owner = " lease_owner: &'a str as Text,
+    ", outcome = '', finished_at = NULL WHERE call_id = " call: i64 as BigInt,
+    " AND integration = " integration: &'a str as Text,
+    " AND kind = " kind: &'a str as Text,
+} " AND state IN ('due', 'withdrawn') AND attempts = 0 RETURNING id, created_at");
 
 statement!(Settle<'a> -> Silent {
     "UPDATE deliveries SET state = coalesce(" state: Option<&'a str> as Nullable<Text>,
@@ -224,81 +239,169 @@ statement!(Withdraw<'a> -> Silent {
 /// Marks a statement as one that borrows.
 const LIFE: std::marker::PhantomData<&()> = std::marker::PhantomData;
 
+/// The last numbers given to rows. The lane numbers them itself, because asking SQLite for the number it gave costs
+/// more than the row; nobody else writes these two tables. Read anew after every failure.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    event: i64,
+    delivery: i64,
+}
+
+impl Numbers {
+    /// Reads them from the tables.
+    pub(super) fn read(c: &mut SqliteConnection) -> Result<Numbers, StoreError> {
+        let event: Option<i64> = call_events::table
+            .select(diesel::dsl::max(call_events::id))
+            .first(c)?;
+        let delivery: Option<i64> = deliveries::table
+            .select(diesel::dsl::max(deliveries::id))
+            .first(c)?;
+        Ok(Numbers {
+            event: event.unwrap_or(0),
+            delivery: delivery.unwrap_or(0),
+        })
+    }
+}
+
+/// What every row of a batch needs.
+struct Batch<'a> {
+    c: &'a mut SqliteConnection,
+    numbers: &'a mut Numbers,
+    lease: &'a Lease,
+    now: DateTime<Utc>,
+}
+
 /// Writes every job of a batch inside the open transaction; what became of each, in order.
 pub(super) fn apply(
     c: &mut SqliteConnection,
+    numbers: &mut Numbers,
     jobs: &[Hot],
     lease: &Lease,
     now: DateTime<Utc>,
 ) -> Result<Vec<Done>, StoreError> {
+    let mut batch = Batch {
+        c,
+        numbers,
+        lease,
+        now,
+    };
     jobs.iter()
         .map(|job| match job {
-            Hot::Commit(commit) => self::commit(c, commit, lease, now).map(Done::Committed),
-            Hot::Settle(settlement) => settle(c, settlement).map(|()| Done::Plain),
-            Hot::Message(new) => message(c, new).map(|()| Done::Plain),
+            Hot::Commit(commit) => batch.commit(commit).map(Done::Committed),
+            Hot::Settle(settlement) => settle(batch.c, settlement).map(|()| Done::Plain),
+            Hot::Message(new) => message(batch.c, new).map(|()| Done::Plain),
         })
         .collect()
 }
 
-fn commit(
-    c: &mut SqliteConnection,
-    commit: &Prepared,
-    lease: &Lease,
-    now: DateTime<Utc>,
-) -> Result<Committed, StoreError> {
-    let Some(id) = event(c, &commit.event)? else {
-        return Ok(Committed::Duplicate);
-    };
-    if let Some(merge) = &commit.merge {
-        c.batch_execute(&merge_sql(merge, now))?;
-    }
-    if let Some(columns) = &commit.call {
-        call(c, columns)?;
-    }
-    for change in &commit.customer {
-        customer(c, change)?;
-    }
-    if let Some(call) = commit.event.call {
-        for (integration, kind) in &commit.withdraw {
-            Withdraw {
-                now: now.into(),
-                call: call.0,
-                integration,
-                kind,
-                _life: LIFE,
-            }
-            .execute(c)?;
+impl Batch<'_> {
+    fn commit(&mut self, commit: &Prepared) -> Result<Committed, StoreError> {
+        let Some(id) = self.event(&commit.event)? else {
+            return Ok(Committed::Duplicate);
+        };
+        if let Some(merge) = &commit.merge {
+            self.c.batch_execute(&merge_sql(merge, self.now))?;
         }
+        if let Some(columns) = &commit.call {
+            call(self.c, columns)?;
+        }
+        for change in &commit.customer {
+            customer(self.c, change)?;
+        }
+        if let Some(call) = commit.event.call {
+            for (integration, kind) in &commit.withdraw {
+                Withdraw {
+                    now: self.now.into(),
+                    call: call.0,
+                    integration,
+                    kind,
+                    _life: LIFE,
+                }
+                .execute(self.c)?;
+            }
+        }
+        let mut deliveries = Vec::with_capacity(commit.deliveries.len());
+        for new in &commit.deliveries {
+            deliveries.extend(self.delivery(new)?);
+        }
+        Ok(Committed::Stored {
+            event: id,
+            deliveries,
+        })
     }
-    let mut deliveries = Vec::with_capacity(commit.deliveries.len());
-    for new in &commit.deliveries {
-        deliveries.extend(delivery(c, new, lease, now)?);
-    }
-    Ok(Committed::Stored {
-        event: id,
-        deliveries,
-    })
-}
 
-fn event(c: &mut SqliteConnection, event: &NewEvent) -> Result<Option<i64>, StoreError> {
-    let insert = InsertEvent {
-        enterprise: event.enterprise,
-        call: event.call.map(|call| call.0),
-        event_type: &event.event_type,
-        unique_id: &event.unique_id,
-        linked_id: &event.linked_id,
-        bridge_id: &event.bridge_id,
-        event_timestamp: event.event_timestamp.into(),
-        received_at: event.received_at.into(),
-        key: &event.key,
-        host_event_id: &event.host_event_id,
-        raw: &event.raw,
-        data_source: &event.data_source,
-        parked: event.parked,
-        note: &event.note,
-        _life: LIFE,
-    };
-    Ok(insert.get_result(c).optional()?)
+    /// The event's number, or `None` when it is there already.
+    fn event(&mut self, event: &NewEvent) -> Result<Option<i64>, StoreError> {
+        let id = self.numbers.event + 1;
+        let insert = InsertEvent {
+            id,
+            enterprise: event.enterprise,
+            call: event.call.map(|call| call.0),
+            event_type: &event.event_type,
+            unique_id: &event.unique_id,
+            linked_id: &event.linked_id,
+            bridge_id: &event.bridge_id,
+            event_timestamp: event.event_timestamp.into(),
+            received_at: event.received_at.into(),
+            key: &event.key,
+            host_event_id: &event.host_event_id,
+            raw: &event.raw,
+            data_source: &event.data_source,
+            parked: event.parked,
+            note: &event.note,
+            _life: LIFE,
+        };
+        if insert.execute(self.c)? == 0 {
+            return Ok(None);
+        }
+        self.numbers.event = id;
+        Ok(Some(id))
+    }
+
+    fn delivery(&mut self, new: &NewDelivery) -> Result<Option<Delivery>, StoreError> {
+        let (lease, now) = (self.lease, self.now);
+        let leased = leased(new, now);
+        let id = self.numbers.delivery + 1;
+        let state = if leased { "leased" } else { "due" };
+        let leased_until = leased.then(|| Time::from(now + lease.length));
+        let lease_owner = if leased { lease.owner.as_str() } else { "" };
+        let insert = InsertDelivery {
+            id,
+            enterprise: new.enterprise,
+            integration: &new.integration,
+            call: new.call.0,
+            unique_id: &new.unique_id,
+            kind: &new.kind,
+            position: new.position,
+            state,
+            payload: &new.payload,
+            not_before: new.not_before.into(),
+            expires_at: maybe(new.expires_at),
+            leased_until,
+            lease_owner,
+            created_at: now.into(),
+            _life: LIFE,
+        };
+        if insert.execute(self.c)? > 0 {
+            self.numbers.delivery = id;
+            return Ok(Some(as_written(new, id, truncate(now), lease, now)));
+        }
+        let renew = RenewDelivery {
+            payload: &new.payload,
+            position: new.position,
+            state,
+            not_before: new.not_before.into(),
+            expires_at: maybe(new.expires_at),
+            leased_until,
+            lease_owner,
+            call: new.call.0,
+            integration: &new.integration,
+            kind: &new.kind,
+            _life: LIFE,
+        };
+        let written: Option<(i64, Time)> = renew.get_result(self.c).optional()?;
+        Ok(written.map(|(id, created_at)| as_written(new, id, created_at.0, lease, now)))
+    }
 }
 
 fn call(c: &mut SqliteConnection, columns: &CallColumns) -> Result<(), StoreError> {
@@ -385,33 +488,6 @@ fn customer(c: &mut SqliteConnection, change: &CustomerChange) -> Result<(), Sto
     };
     upsert.execute(c)?;
     Ok(())
-}
-
-fn delivery(
-    c: &mut SqliteConnection,
-    new: &NewDelivery,
-    lease: &Lease,
-    now: DateTime<Utc>,
-) -> Result<Option<Delivery>, StoreError> {
-    let leased = leased(new, now);
-    let upsert = UpsertDelivery {
-        enterprise: new.enterprise,
-        integration: &new.integration,
-        call: new.call.0,
-        unique_id: &new.unique_id,
-        kind: &new.kind,
-        position: new.position,
-        state: if leased { "leased" } else { "due" },
-        payload: &new.payload,
-        not_before: new.not_before.into(),
-        expires_at: maybe(new.expires_at),
-        leased_until: leased.then(|| Time::from(now + lease.length)),
-        lease_owner: if leased { &lease.owner } else { "" },
-        created_at: now.into(),
-        _life: LIFE,
-    };
-    let written: Option<(i64, Time)> = upsert.get_result(c).optional()?;
-    Ok(written.map(|(id, created_at)| as_written(new, id, created_at.0, lease, now)))
 }
 
 fn settle(c: &mut SqliteConnection, settlement: &Settlement) -> Result<(), StoreError> {
