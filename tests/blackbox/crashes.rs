@@ -103,6 +103,13 @@ fn everything_is_as_it_was_promised(world: &World, promises: &[Promise]) {
         "clients' sums count each call once"
     );
 
+    let live = world.person("root").get("/api/live").json();
+    assert_eq!(
+        live["live"].as_array().map(Vec::len),
+        Some(0),
+        "nobody is shown to talk still: {live}"
+    );
+
     let mut history: HashMap<String, usize> = HashMap::new();
     for call in world.account(&JUNE).calls() {
         *history.entry(call.external_id.clone()).or_default() += 1;

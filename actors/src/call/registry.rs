@@ -259,7 +259,9 @@ impl Registry {
             .record
             .as_ref()
             .is_some_and(|record| record.phase == Phase::Ended);
-        if let Some(record) = followed.record.as_ref().filter(|_| !ended) {
+        // An ended call is news to a board that still shows it: the database's answer to its hangup was lost.
+        let is_news = !ended || self.deps.board.view(id).is_some();
+        if let Some(record) = followed.record.as_ref().filter(|_| is_news) {
             self.deps.board.publish(record.clone());
         }
         self.launch(followed, hashes, ended, ctx);

@@ -85,8 +85,8 @@ impl Bot {
             now,
         );
         for present in survey.ended {
-            // What a nudge told is never older than the table.
-            if !self.desk.knows(present.record.call) {
+            // What a nudge told is seldom older than the table.
+            if self.desk.is_news(&present) {
                 self.desk.want(present, now);
             }
         }

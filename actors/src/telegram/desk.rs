@@ -211,6 +211,15 @@ impl Desk {
         self.calls.contains_key(&call)
     }
 
+    /// Whether this tells more of its call than is known here. The table does when the database's own answer to the last
+    /// event was lost, and with it the nudge.
+    pub fn is_news(&self, present: &Present) -> bool {
+        self.calls.get(&present.record.call).is_none_or(|item| {
+            item.present.record.events_count < present.record.events_count
+                || (present.absorbed && !item.present.absorbed)
+        })
+    }
+
     /// How many more calls there is room for.
     pub fn room(&self) -> usize {
         self.capacity.saturating_sub(self.calls.len())
