@@ -8,10 +8,13 @@
     reason = "tests may stop at the first surprise"
 )]
 
+mod asterisk;
+mod browser;
 mod contract;
 mod crashes;
 mod full_disk;
 mod hostile;
 mod neighbours;
+mod pages_in_chromium;
 mod whole_path;
 mod world;

@@ -107,6 +107,15 @@ fn a_crm_that_is_down_for_a_while(kind: Kind) {
     // The other enterprise has all of its pop-ups, each in time.
     let rang = dials(&july);
     let shown = self::shown(&world, &JULY, began);
+    for (call, at) in &shown {
+        let since = at.saturating_duration_since(rang[call.as_str()]);
+        if since > Duration::from_millis(300) {
+            eprintln!(
+                "{call} rang {:?} after the CRM went down, shown after {since:?}",
+                rang[call.as_str()].saturating_duration_since(down)
+            );
+        }
+    }
     assert_eq!(
         shown.len(),
         rang.len(),

@@ -29,7 +29,7 @@ const HEADS: &str = "SELECT d.id AS id FROM deliveries d \
        AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.call_id = d.call_id AND p.integration = d.integration \
                        AND p.state IN ('due', 'leased') \
                        AND (p.position < d.position OR (p.position = d.position AND p.id < d.id))) \
-     ORDER BY d.not_before, d.id LIMIT $4";
+     ORDER BY CASE WHEN d.expires_at > $3 AND d.kind LIKE 'dial%' THEN 0 ELSE 1 END, d.not_before, d.id LIMIT $4";
 
 /// Claims up to `limit` rows of one link that are the first of their call, leased to `owner` until `until`.
 ///
