@@ -75,7 +75,10 @@ pub async fn run(desk: &Desk, args: Args) -> anyhow::Result<()> {
             .await?;
             let done = if known { "changed" } else { "added" };
             let whose = person.map_or(String::new(), |person| format!(" ({})", person.login));
-            println!("{done} extension {extension} {name}{whose}");
+            println!(
+                "{}",
+                format!("{done} extension {extension} {name}{whose}").trim_end()
+            );
         }
         Action::Remove { extension } => {
             if !enterprise.extensions.contains_key(&extension) {

@@ -151,7 +151,13 @@ pub fn rules(line: &Line) -> String {
     let rules: Vec<String> = line
         .rules
         .iter()
-        .map(|rule| format!("    {}  ->  {}", rule.pattern, rule.replacement))
+        .map(|rule| {
+            let replacement = match rule.replacement.as_str() {
+                "" => "nothing",
+                text => text,
+            };
+            format!("    {}  ->  {replacement}", rule.pattern)
+        })
         .collect();
     rules.join("\n")
 }

@@ -99,7 +99,10 @@ fn extensions(enterprise: &Enterprise, logins: &HashMap<i64, String>) {
     for (extension, person) in all {
         let login = person.user_id.and_then(|user| logins.get(&user));
         let login = login.map_or(String::new(), |login| format!(" ({login})"));
-        println!("  {extension:<8} {}{login}", person.name);
+        println!(
+            "{}",
+            format!("  {extension:<8} {}{login}", person.name).trim_end()
+        );
     }
 }
 
@@ -109,7 +112,11 @@ fn lines(enterprise: &Enterprise) {
     let mut all: Vec<_> = enterprise.lines.iter().collect();
     all.sort_by_key(|(id, _)| id.as_str());
     for (id, known) in all {
-        println!("  {id:<8} {}\n{}", known.name, line::rules(known));
+        println!(
+            "{}\n{}",
+            format!("  {id:<8} {}", known.name).trim_end(),
+            line::rules(known)
+        );
     }
 }
 
