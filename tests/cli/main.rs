@@ -1,11 +1,7 @@
 //! The commands as an operator types them: the built program on a database of its own, its words and its exit code. What
 //! is typed here is what `docs/operations.md` tells people to type.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "tests may stop at the first surprise"
-)]
+#![expect(clippy::expect_used, reason = "tests may stop at the first surprise")]
 
 mod refusals;
 mod running_server;
