@@ -11,6 +11,8 @@ pub mod api;
 pub mod around;
 pub mod capture;
 pub mod compare;
+#[cfg(test)]
+mod compare_tests;
 pub mod host;
 pub mod order;
 pub mod remote;
@@ -21,7 +23,6 @@ pub mod world;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -167,7 +168,7 @@ pub fn run(options: &Options) -> anyhow::Result<Outcome> {
         let whole = play_all(options, &paces, &scenarios, &seats, &base, &mut server);
         let (sent, calls) = tokio::select! {
             played = whole => played?,
-            () = interrupted() => anyhow::bail!("interrupted"),
+            () = interrupted() => return Err(Interrupted.into()),
         };
         let kills = server.deaths;
         // Killed, not stopped: what is compared below is what a dead server leaves behind.
@@ -176,6 +177,7 @@ pub fn run(options: &Options) -> anyhow::Result<Outcome> {
     });
     let (outside, seats, sent, mut calls, kills) = match played {
         Ok(played) => played,
+        Err(error) if error.is::<Interrupted>() => return Err(error),
         Err(error) => {
             folder.keep = true;
             base.scratch.keep = true;
@@ -310,6 +312,11 @@ async fn wait_until_quiet(
     }
 }
 
+/// Somebody does not want to wait.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+struct Interrupted;
+
 /// Ctrl-C or SIGTERM.
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -335,12 +342,10 @@ pub fn draw_seed() -> u64 {
 
 /// One system for the whole of `remote`, as `run` has.
 pub(crate) fn in_system<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    actix_web::rt::System::new()
-        .block_on(async {
-            tokio::select! {
-                done = work => done,
-                () = interrupted() => Err(anyhow::anyhow!("interrupted")),
-            }
-        })
-        .context("the replay was not finished")
+    actix_web::rt::System::new().block_on(async {
+        tokio::select! {
+            done = work => done,
+            () = interrupted() => Err(Interrupted.into()),
+        }
+    })
 }

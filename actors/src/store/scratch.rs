@@ -33,13 +33,13 @@ impl Scratch {
     /// where the URL's user may not do that, the URL's own database is used, if it is empty.
     ///
     /// # Errors
-    /// `Taken` when the file is there, or the database holds something; else the database's own.
+    /// `Url` when the file is there, or the database holds something; else the database's own.
     pub fn create(url: &str, name: &str) -> Result<Scratch, StoreError> {
         let place = Place::parse(url)?;
         let kind = match &place {
             Place::Sqlite(path) if std::path::Path::new(path).exists() => {
-                return Err(StoreError::Taken(format!(
-                    "the file {path}; a new one is needed"
+                return Err(StoreError::Url(format!(
+                    "{path} is there already; name a file that is not"
                 )));
             }
             Place::Sqlite(path) => Kind::File(path.clone()),
@@ -58,7 +58,7 @@ impl Scratch {
                     });
                 }
                 if holds(&mut conn)? > 0 {
-                    return Err(StoreError::Taken(
+                    return Err(StoreError::Url(
                         "the database holds something; name an empty one, or a user that may create databases".into(),
                     ));
                 }
@@ -156,7 +156,7 @@ mod tests {
         for kind in [Kind::Sqlite, Kind::Postgres] {
             let used = TestDatabase::new(kind);
             match Scratch::create(&used.url, &format!("scratch_{}", std::process::id())) {
-                Err(StoreError::Taken(_)) => assert_eq!(kind, Kind::Sqlite),
+                Err(StoreError::Url(_)) => assert_eq!(kind, Kind::Sqlite),
                 Ok(scratch) => {
                     assert_ne!(scratch.url(), used.url);
                     let mut conn = Place::parse(scratch.url()).unwrap().connect().unwrap();
