@@ -151,7 +151,9 @@ pub fn lost_body(events_so_far: i32) -> String {
     format!("{{\"reason\":\"no hangup came\",\"events\":{events_so_far}}}")
 }
 
-/// Identity of an event, 128 bits of a SHA-256 over what makes it the same.
+/// Identity of an event: 96 bits of a SHA-256 over what makes it the same, after the second that begins its unique id.
+/// So events of about one time stand together in the journal's unique index; wholly random keys would each bring
+/// another page of it to the disk.
 pub(super) fn identify(
     enterprise: i64,
     kind: EventKind,
@@ -174,8 +176,15 @@ pub(super) fn identify(
     }
     let digest = hash.finalize();
     let mut key = [0; 16];
-    key.copy_from_slice(&digest[..16]);
+    key[..4].copy_from_slice(&second(unique_id).to_be_bytes());
+    key[4..].copy_from_slice(&digest[..12]);
     key
+}
+
+/// The seconds since 1970 that Asterisk's unique ids begin with, 0 of other ids: nothing but an order depends on it.
+fn second(unique_id: &str) -> u32 {
+    let digits = unique_id.bytes().take_while(u8::is_ascii_digit).count();
+    unique_id[..digits].parse().unwrap_or_default()
 }
 
 /// The kit's event ids begin with sixteen digits: microseconds since 1970.

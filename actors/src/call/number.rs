@@ -1,8 +1,10 @@
 //! What a number is: internal or external, and how an external one is written in E.164. Pure; used by the
 //! state machine and by the "try a number" field of a line.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
+use ahash::RandomState;
 use phonenumber::country;
 
 use crate::cache::snapshot::{Enterprise, NumberRule};
@@ -125,11 +127,51 @@ fn compiled(pattern: &str) -> Option<regex::Regex> {
 }
 
 /// E.164 of a number written in any way usual in `country`, or internationally with or without `+`.
+///
+/// Each event of a call asks for the same number again, and the answer takes some microseconds: this thread's last ones
+/// are remembered.
 pub fn to_e164(text: &str, country: &str) -> Option<String> {
     let text = text.trim();
     if text.is_empty() || text.len() > MAX_NUMBER {
         return None;
     }
+    thread_local! {
+        static LAST: RefCell<Vec<Option<Known>>> = RefCell::new(vec![None; REMEMBERED]);
+        static PLACES: RandomState = RandomState::new();
+    }
+    let place = PLACES.with(|places| places.hash_one((text, country))) as usize % REMEMBERED;
+    LAST.with_borrow_mut(|last| {
+        let Some(slot) = last.get_mut(place) else {
+            return read_e164(text, country);
+        };
+        if let Some(known) = slot
+            && known.text == text
+            && known.country == country
+        {
+            return known.number.clone();
+        }
+        let number = read_e164(text, country);
+        *slot = Some(Known {
+            text: text.to_owned(),
+            country: country.to_owned(),
+            number: number.clone(),
+        });
+        number
+    })
+}
+
+/// Numbers a thread remembers: some hundred kilobytes.
+const REMEMBERED: usize = 1024;
+
+/// A number and what it was read as.
+#[derive(Clone)]
+struct Known {
+    text: String,
+    country: String,
+    number: Option<String>,
+}
+
+fn read_e164(text: &str, country: &str) -> Option<String> {
     // A caller may put anything here; only what is written like a number is one.
     if !text
         .chars()
