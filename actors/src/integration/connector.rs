@@ -179,6 +179,10 @@ pub enum Answer {
     Managers(Vec<Manager>),
 }
 
+/// How a pop-up's outcome begins when the CRM took it and then had nobody to show it to; extensions (or user ids)
+/// follow, separated by ", ". The call's page reads it.
+pub const KNOWS_NO_USER: &str = "taken, but the CRM knows no user with ";
+
 /// A client as the CRM knows it. Untrusted text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Customer {

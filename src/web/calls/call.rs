@@ -85,7 +85,7 @@ async fn find(app: &App, visit: &Visit, id: &str) -> Result<Found, AppError> {
         Scope::Enterprise(own) => Some(own),
     };
     let own = super::own_extensions(app, visit.viewer.as_deref()).await?;
-    let found = app
+    let mut found = app
         .store
         .read(move |conn| {
             let Some(call) = calls::by_id(conn, scope, id)? else {
@@ -109,6 +109,10 @@ async fn find(app: &App, visit: &Visit, id: &str) -> Result<Found, AppError> {
         })
         .await?
         .ok_or(AppError::NotFound)?;
+    // The row of a live call is as old as its first event; the board has the last one.
+    if let Some(view) = app.board.view(id) {
+        found.call.record = (*view.record).clone();
+    }
     match own {
         Some(own) if !super::took_part(&found.call.record, &own) => Err(AppError::NotFound),
         _ => Ok(found),

@@ -2,6 +2,7 @@
 //! Pure: facts in, lines out; called by the call's page, which gathers the facts and draws the lines.
 
 use actors::call::record::Direction;
+use actors::integration::connector::KNOWS_NO_USER;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -148,11 +149,24 @@ pub fn answer(facts: &Facts, clock: impl Fn(DateTime<Utc>) -> String) -> Answer 
         named.clone(),
         named.0.clone(),
     );
+    // The CRM's own word outweighs what our settings say of its users.
+    let unknown: Vec<&str> = facts
+        .delivery
+        .as_ref()
+        .and_then(|delivery| delivery.outcome.strip_prefix(KNOWS_NO_USER))
+        .map(|extensions| extensions.split(", ").collect())
+        .unwrap_or_default();
+    let nobody = !unknown.is_empty()
+        && facts
+            .rung
+            .iter()
+            .all(|rung| unknown.contains(&rung.as_str()));
     match facts
         .integration
         .as_ref()
         .and_then(|integration| integration.mapped.as_ref())
     {
+        _ if nobody => list.ask("mapped", false, none(), facts.rung.join(", ")),
         Some(mapped) => {
             let known: Vec<&str> = facts
                 .rung

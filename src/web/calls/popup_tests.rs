@@ -63,6 +63,10 @@ fn the_first_failed_line_is_the_reason() {
         }),
         ("not", "popup-number-no", |facts| facts.phone = None),
         ("not", "popup-rung-no", |facts| facts.rung.clear()),
+        ("not", "popup-mapped-no", |facts| {
+            let delivery = facts.delivery.as_mut().expect("a delivery");
+            delivery.outcome = format!("{KNOWS_NO_USER}150, 151");
+        }),
         ("not", "popup-configured-no", |facts| {
             facts.integration = None
         }),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::map::{Call, Event};
 use super::settings::Settings;
 use crate::integration::connector::{
-    Answer, Customer, Delivered, Failed, Manager, Question, Step, judge_status,
+    Answer, Customer, Delivered, Failed, KNOWS_NO_USER, Manager, Question, Step, judge_status,
 };
 use crate::integration::request::{Method, Reply, Request, form_encode};
 
@@ -71,10 +71,7 @@ pub fn event_taken(reply: &Reply) -> Result<Delivered, Failed> {
     Ok(Delivered::Taken(if unknown.is_empty() {
         String::new()
     } else {
-        format!(
-            "taken, but the CRM knows no user with {}",
-            unknown.join(", ")
-        )
+        format!("{KNOWS_NO_USER}{}", unknown.join(", "))
     }))
 }
 
