@@ -453,7 +453,11 @@ fn a_change_elsewhere_is_heard(database: &TestDatabase) {
     let store = database.store();
     let e = enterprise(&store, "0367");
     let (tell, told) = std::sync::mpsc::channel();
-    let listener = store.listen(move |heard| drop(tell.send(heard))).unwrap();
+    let listener = store
+        .listen(move |heard| {
+            let _ = tell.send(heard);
+        })
+        .unwrap();
     if database.kind == Kind::Sqlite {
         assert!(listener.is_none(), "SQLite has one process");
         return;
