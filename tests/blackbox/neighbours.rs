@@ -18,7 +18,8 @@ on_both_databases!(
 const POPUP_LIFE: Duration = Duration::from_secs(2);
 /// How long the CRM is down; in life a minute, with pauses and waits that are longer in proportion.
 const OUTAGE: Duration = Duration::from_secs(8);
-const PAUSE: Duration = Duration::from_millis(20);
+/// Between two events of a caller: some calls a second for each enterprise, within what its CRM takes.
+const PAUSE: Duration = Duration::from_millis(150);
 
 fn a_crm_that_is_down_for_a_while(kind: Kind) {
     let mut world = World::on(kind)
@@ -29,9 +30,9 @@ fn a_crm_that_is_down_for_a_while(kind: Kind) {
         .set("deliveries.breaker_longest_pause", "1s")
         .start();
     let began = (Instant::now(), chrono::Utc::now());
-    let june = Load::start(&world.host(&JUNE), "a", 6, PAUSE);
+    let june = Load::start(&world.host(&JUNE), "a", 4, PAUSE);
     let july = Load::start(&world.host(&JULY), "b", 2, PAUSE);
-    let calm = 120;
+    let calm = 60;
     until("there is a usual day to compare with", || {
         (june.taken() > calm).then_some(())
     });
@@ -49,7 +50,7 @@ fn a_crm_that_is_down_for_a_while(kind: Kind) {
     };
     let before = pop_ups();
     until("pop-ups are shown again", || {
-        (pop_ups() > before + 20).then_some(())
+        (pop_ups() > before + 10).then_some(())
     });
     let back = up.elapsed();
     let (june, july) = (june.finish(), july.finish());
@@ -107,15 +108,6 @@ fn a_crm_that_is_down_for_a_while(kind: Kind) {
     // The other enterprise has all of its pop-ups, each in time.
     let rang = dials(&july);
     let shown = self::shown(&world, &JULY, began);
-    for (call, at) in &shown {
-        let since = at.saturating_duration_since(rang[call.as_str()]);
-        if since > Duration::from_millis(300) {
-            eprintln!(
-                "{call} rang {:?} after the CRM went down, shown after {since:?}",
-                rang[call.as_str()].saturating_duration_since(down)
-            );
-        }
-    }
     assert_eq!(
         shown.len(),
         rang.len(),
