@@ -10,6 +10,7 @@
 //! 5. What belongs to another enterprise does not exist: `NotFound`, never `Forbidden`.
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
+use actors::asterisk::HostError;
 use actors::call::intake::Refused;
 use actors::store::StoreError;
 use serde_json::json;
@@ -28,6 +29,12 @@ pub enum AppError {
     /// Nobody is logged in, or no valid key was given.
     #[error("log in first, or send a valid key")]
     Unauthenticated,
+    /// The secret in the request is nobody's; the words say which.
+    #[error("{0}")]
+    Denied(String),
+    /// An Asterisk host did not do what it was asked.
+    #[error("{0}")]
+    Host(#[from] HostError),
     /// Known, but this kind of page is not for that role.
     #[error("your role does not open this page")]
     Forbidden,
@@ -66,6 +73,8 @@ impl AppError {
         match self {
             AppError::NotFound | AppError::Missing(_) => "not-found",
             AppError::Unauthenticated => "unauthenticated",
+            AppError::Denied(_) => "denied",
+            AppError::Host(error) => error.word(),
             AppError::Forbidden => "forbidden",
             AppError::StaleForm => "stale-form",
             AppError::BadRequest(_) => "bad-request",
@@ -90,6 +99,8 @@ impl ResponseError for AppError {
         match self {
             AppError::NotFound | AppError::Missing(_) => StatusCode::NOT_FOUND,
             AppError::Unauthenticated => StatusCode::UNAUTHORIZED,
+            AppError::Denied(_) => StatusCode::UNAUTHORIZED,
+            AppError::Host(error) => host_status(error),
             AppError::Forbidden | AppError::StaleForm => StatusCode::FORBIDDEN,
             AppError::BadRequest(_) => StatusCode::BAD_REQUEST,
             AppError::Conflict(_) => StatusCode::CONFLICT,
@@ -128,6 +139,25 @@ impl ResponseError for AppError {
             return answer.json(body);
         }
         answer.json(json!({"error": self.word(), "message": self.to_string()}))
+    }
+}
+
+/// 4xx: the caller can change something; 5xx: somebody has to look after the host.
+fn host_status(error: &HostError) -> StatusCode {
+    match error {
+        HostError::UnknownExtension(_) | HostError::UnknownNumber => StatusCode::BAD_REQUEST,
+        HostError::NotSet(_) | HostError::NotWaiting | HostError::CallerGone => {
+            StatusCode::CONFLICT
+        }
+        HostError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        HostError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        HostError::Down(_)
+        | HostError::HostKeyUnknown { .. }
+        | HostError::HostKeyChanged { .. }
+        | HostError::KeyRefused(_)
+        | HostError::AsteriskNotRunning
+        | HostError::AsteriskMissing
+        | HostError::Refused(_) => StatusCode::BAD_GATEWAY,
     }
 }
 
@@ -189,6 +219,10 @@ mod tests {
         let table = [
             (AppError::NotFound, 404),
             (AppError::Unauthenticated, 401),
+            (AppError::Denied("x".into()), 401),
+            (HostError::Timeout.into(), 504),
+            (HostError::AsteriskNotRunning.into(), 502),
+            (HostError::UnknownExtension("159".into()).into(), 400),
             (AppError::Forbidden, 403),
             (AppError::StaleForm, 403),
             (AppError::BadRequest("x".into()), 400),

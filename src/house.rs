@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::Arbiter;
+use actors::asterisk::{self, Hosts, Redirects, Requests};
 use actors::cache::Cache;
 use actors::cache::memo::Terms;
 use actors::cache::names::Names;
@@ -38,6 +39,10 @@ pub struct House {
     pub telegram: Telegram,
     /// What CRMs said of numbers.
     pub names: Names,
+    /// Commands to Asterisk hosts: as such, from clicks, and for callers who wait.
+    pub hosts: Hosts,
+    pub requests: Requests,
+    pub redirects: Redirects,
 }
 
 impl House {
@@ -74,7 +79,20 @@ impl House {
             most: NAMES_AT_MOST,
         };
         let names = Names::new(Arc::new(integrations.clone()), terms);
+        let hosts = Hosts::new(host_terms(settings));
+        let clicks = asterisk::requests::Times {
+            repeated_within: *settings.hosts.repeated_within,
+            agent_answers_within: *settings.hosts.agent_answers_within,
+        };
+        let requests = Requests::start(store.clone(), hosts.clone(), clicks);
+        let redirects = Redirects {
+            store: store.clone(),
+            names: names.clone(),
+            hosts: hosts.clone(),
+            deadline: *settings.hosts.redirect_deadline,
+        };
         let told = Arc::new(Told {
+            requests: requests.clone(),
             integrations: integrations.clone(),
             telegram: telegram.clone(),
             board: board.clone(),
@@ -113,12 +131,26 @@ impl House {
             integrations,
             telegram,
             names,
+            hosts,
+            requests,
+            redirects,
         })
     }
 }
 
 /// How Telegram is told, by the settings.
-pub(crate) fn telegram_settings(settings: &Settings) -> telegram::Settings {
+pub(crate) fn host_terms(settings: &Settings) -> asterisk::Terms {
+    let hosts = &settings.hosts;
+    asterisk::Terms {
+        connect: *hosts.connect_timeout,
+        command: *hosts.command_timeout,
+        sessions: hosts.sessions,
+        idle: *hosts.idle,
+        waiting: hosts.waiting,
+    }
+}
+
+pub fn telegram_settings(settings: &Settings) -> telegram::Settings {
     let told = &settings.telegram;
     let defaults = telegram::Settings::default();
     telegram::Settings {

@@ -65,6 +65,9 @@ pub async fn build(
         integrations,
         telegram,
         names,
+        hosts,
+        requests,
+        redirects,
     } = House::start(&settings, store).await?;
     show_ended(&store, &board).await?;
     let debug_log = DebugLog::start(debug_log::Place {
@@ -74,6 +77,9 @@ pub async fn build(
     })?;
     Ok(App {
         names,
+        hosts,
+        requests,
+        redirects,
         debug_log,
         gauge: Gauge::new(&settings.events),
         refusals: Refusals::new(settings.events.keep_refusals),

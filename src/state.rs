@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use actors::asterisk::{Hosts, Redirects, Requests};
 use actors::cache::Cache;
 use actors::cache::names::Names;
 use actors::call::Calls;
@@ -38,6 +39,12 @@ pub struct App {
     pub integrations: Integrations,
     /// Every enterprise's bot.
     pub telegram: Telegram,
+    /// Commands to Asterisk hosts.
+    pub hosts: Hosts,
+    /// Clicks that become calls.
+    pub requests: Requests,
+    /// Callers who wait for their manager.
+    pub redirects: Redirects,
     /// How much one enterprise may send.
     pub gauge: Gauge,
     /// Events that were not taken.

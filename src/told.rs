@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::ArbiterHandle;
+use actors::asterisk::Requests;
 use actors::cache::names::Names;
 use actors::cache::snapshot::Enterprise;
 use actors::call::effect::Planned;
@@ -24,6 +25,8 @@ pub struct Told {
     pub integrations: Integrations,
     pub telegram: Telegram,
     pub board: Board,
+    /// Clicks that wait for their call.
+    pub requests: Requests,
     pub names: Names,
     /// Where CRMs are asked for names: an arbiter of its own, so that no call waits for it.
     pub asking: ArbiterHandle,
@@ -82,6 +85,10 @@ impl Outlets for Told {
         deliveries: Vec<Delivery>,
         absorbed: Option<Arc<Record>>,
     ) {
+        if let Some(absorbed) = &absorbed {
+            self.requests.absorbed(absorbed.call, record.call);
+        }
+        self.requests.heard(&record);
         let client = self.client(enterprise, &record);
         if let (Some(name), Some(phone)) = (&client, &record.phone) {
             self.board.name_client(enterprise.id, phone, name);

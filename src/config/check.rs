@@ -69,6 +69,15 @@ pub fn findings(settings: &Settings) -> Vec<String> {
         settings.events.max_body.0 < 1024 || settings.events.max_body.0 > 16 << 20,
         "`events.max_body` must be between 1KiB and 16MiB",
     );
+    let hosts = &settings.hosts;
+    say(
+        hosts.sessions == 0 || hosts.sessions > 32,
+        "`hosts.sessions` must be between 1 and 32",
+    );
+    say(
+        hosts.redirect_deadline.as_secs() >= 8,
+        "`hosts.redirect_deadline` must be under 8s: the caller waits ten seconds, and the host needs time too",
+    );
     say(
         settings.events.queue == 0,
         "`events.queue` must be at least 1",

@@ -18,6 +18,7 @@ pub struct Settings {
     pub events: Events,
     pub calls: Calls,
     pub deliveries: Deliveries,
+    pub hosts: Hosts,
     pub telegram: Telegram,
     pub cache: Cache,
     pub session: Session,
@@ -129,6 +130,20 @@ pub struct Deliveries {
     pub breaker_longest_pause: Span,
     pub sweep: Span,
     pub lease: Span,
+}
+
+/// How Asterisk hosts are given commands.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hosts {
+    pub connect_timeout: Span,
+    pub command_timeout: Span,
+    pub sessions: u32,
+    pub idle: Span,
+    pub waiting: usize,
+    pub repeated_within: Span,
+    pub agent_answers_within: Span,
+    pub redirect_deadline: Span,
 }
 
 /// How chats are told.

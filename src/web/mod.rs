@@ -5,6 +5,7 @@ pub mod emulator;
 pub mod events;
 pub mod gate;
 pub mod gateway;
+pub mod hosts;
 pub mod live;
 pub mod locale;
 pub mod render;

@@ -4,6 +4,7 @@
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
 
+use super::hosts::{click, redirect, request};
 use super::session::policy::Area;
 use super::{calls, emulator, events, gate, gateway, live, session, statics, system};
 use crate::error::AppError;
@@ -103,6 +104,19 @@ pub fn table() -> Vec<Entry> {
         get("/calls/{id}", Area::Calls, calls::call::page),
         get("/api/calls", Area::Calls, calls::list::json),
         get("/api/calls/{id}", Area::Calls, calls::call::json),
+        // Clicks that become calls, and callers who wait for their manager.
+        get("/retailcrm/make-call", Area::Keyed, click::retailcrm),
+        post("/retailcrm/make-call", Area::Keyed, click::retailcrm),
+        get("/retailcrm/status", Area::Keyed, click::status),
+        post("/retailcrm/status", Area::Keyed, click::status),
+        get("/api/makecallexternal", Area::Keyed, click::external),
+        post(
+            "/api/smart-redirect/incoming-call",
+            Area::Hosts,
+            redirect::incoming,
+        ),
+        get("/api/call-requests", Area::Calls, request::list),
+        get("/api/call-requests/{id}", Area::Calls, request::one),
         // What other services ask and hand in.
         post("/dispatch/call-event", Area::Machine, gateway::dispatch),
         get(

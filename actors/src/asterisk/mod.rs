@@ -10,10 +10,14 @@ pub mod command;
 pub mod error;
 pub mod host;
 pub mod pool;
+pub mod redirect;
+pub mod requests;
 pub mod words;
 
 pub use command::Command;
 pub use error::HostError;
 pub use host::Hosts;
 pub use pool::Terms;
+pub use redirect::Redirects;
+pub use requests::Requests;
 pub use words::{Extension, Number, RequestId, UniqueId};

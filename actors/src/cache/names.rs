@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesOrdered;
 use tokio::time::Instant;
 
 use super::memo::{Memo, Terms};
@@ -51,6 +53,15 @@ pub struct NobodySaid {
     /// `no_integrations`, `timeout` or `failed`.
     pub reason: &'static str,
     pub words: String,
+}
+
+impl NobodySaid {
+    fn no_integrations() -> NobodySaid {
+        NobodySaid {
+            reason: "no_integrations",
+            words: "no CRM is connected".into(),
+        }
+    }
 }
 
 /// Enterprise, integration, number in E.164.
@@ -142,6 +153,55 @@ impl Names {
         .await
     }
 
+    /// As `responsible`, with all CRMs asked at once, for a caller who waits: a slow one costs the others no time. The
+    /// primary's word counts first, if it comes in time.
+    ///
+    /// # Errors
+    /// As `customer`.
+    pub async fn responsible_beside(
+        &self,
+        enterprise: &Enterprise,
+        phone: &str,
+        patience: Duration,
+    ) -> Result<Option<Said<Manager>>, NobodySaid> {
+        let question = Question::Responsible {
+            phone: phone.to_owned(),
+        };
+        let pick = |answer| match answer {
+            Answer::Responsible(manager) => manager,
+            _ => None,
+        };
+        // All are under way at once; they are heard in order.
+        let mut asked: FuturesOrdered<_> = order(enterprise)
+            .map(|kind| {
+                let only = std::iter::once(kind);
+                self.first_of(
+                    only,
+                    &self.responsible,
+                    enterprise,
+                    phone,
+                    &question,
+                    pick,
+                    patience,
+                )
+            })
+            .collect();
+        if asked.is_empty() {
+            return Err(NobodySaid::no_integrations());
+        }
+        let mut trouble = None;
+        while let Some(answer) = asked.next().await {
+            match answer {
+                Ok(Some(said)) => return Ok(Some(said)),
+                Ok(None) => {}
+                Err(nobody) => {
+                    trouble.get_or_insert(nobody);
+                }
+            }
+        }
+        trouble.map_or(Ok(None), Err)
+    }
+
     /// Forgets what the CRMs of an enterprise said: its settings changed.
     pub fn forget(&self, enterprise: i64) {
         self.customers.forget(|(id, _, _)| *id == enterprise);
@@ -158,10 +218,29 @@ impl Names {
         pick: impl Fn(Answer) -> Option<T> + Copy + 'static,
         patience: Duration,
     ) -> Result<Option<Said<T>>, NobodySaid> {
+        let kinds = order(enterprise);
+        self.first_of(kinds, memo, enterprise, phone, question, pick, patience)
+            .await
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one question with everything it needs"
+    )]
+    async fn first_of<'k, T: Clone + 'static>(
+        &self,
+        kinds: impl Iterator<Item = &'k str>,
+        memo: &Memo<Key, Option<T>, Failed>,
+        enterprise: &Enterprise,
+        phone: &str,
+        question: &Question,
+        pick: impl Fn(Answer) -> Option<T> + Copy + 'static,
+        patience: Duration,
+    ) -> Result<Option<Said<T>>, NobodySaid> {
         let until = Instant::now() + patience;
         let mut trouble = None;
         let mut asked = false;
-        for kind in order(enterprise) {
+        for kind in kinds {
             asked = true;
             let key = (enterprise.id, kind.to_owned(), phone.to_owned());
             let left = until.saturating_duration_since(Instant::now());
@@ -194,10 +273,7 @@ impl Names {
         match trouble {
             Some(trouble) => Err(trouble),
             None if asked => Ok(None),
-            None => Err(NobodySaid {
-                reason: "no_integrations",
-                words: "no CRM is connected".into(),
-            }),
+            None => Err(NobodySaid::no_integrations()),
         }
     }
 }
@@ -253,6 +329,34 @@ mod tests {
                     Ok(name) => Ok(Answer::Customer(name.map(|name| Customer {
                         name: name.into(),
                         link: String::new(),
+                    }))),
+                    Err(words) => Err(Failed::Later {
+                        words: words.into(),
+                        after: None,
+                    }),
+                }
+            })
+        }
+    }
+
+    /// The same, of managers.
+    struct Managers(Vec<Crm>);
+
+    impl Ask for Managers {
+        fn ask(
+            &self,
+            _: i64,
+            kind: &str,
+            _: Question,
+        ) -> LocalBoxFuture<'static, Result<Answer, Failed>> {
+            let (_, wait, answer) = *self.0.iter().find(|one| one.0 == kind).unwrap();
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(wait)).await;
+                match answer {
+                    Ok(name) => Ok(Answer::Responsible(name.map(|name| Manager {
+                        id: "16".into(),
+                        name: name.into(),
+                        extension: None,
                     }))),
                     Err(words) => Err(Failed::Later {
                         words: words.into(),
@@ -337,6 +441,66 @@ mod tests {
             Err("timeout")
         );
         assert_eq!(asked(vec![], None).await.0, Err("no_integrations"));
+    }
+
+    #[actix_rt::test]
+    async fn a_waiting_callers_crms_are_asked_at_once_and_the_primary_is_heard_first() {
+        tokio::time::pause();
+        type Heard = Result<Option<String>, &'static str>;
+        async fn heard(crms: Vec<Crm>) -> (Heard, u64) {
+            let mut june = enterprise(1, "0367", "june");
+            for (kind, _, _) in &crms {
+                let one = Integration {
+                    enabled: true,
+                    settings: serde_json::Value::Null,
+                };
+                june.integrations.insert((*kind).to_owned(), one);
+            }
+            june.primary = Some("uon".into());
+            let names = Names::new(Arc::new(Managers(crms)), TERMS);
+            let began = Instant::now();
+            let said = names
+                .responsible_beside(&june, "+375291234567", PATIENCE)
+                .await;
+            let said = said.map(|said| said.map(|said| said.what.name));
+            (
+                said.map_err(|nobody| nobody.reason),
+                began.elapsed().as_secs(),
+            )
+        }
+        let (a, u) = ("amocrm", "uon");
+        for (crms, said, seconds) in [
+            (
+                vec![(a, 0, Ok(Some("А"))), (u, 1, Ok(Some("У")))],
+                Ok(Some("У".to_owned())),
+                1,
+            ),
+            (
+                vec![(a, 2, Ok(Some("А"))), (u, 2, Ok(None))],
+                Ok(Some("А".to_owned())),
+                2,
+            ),
+            (
+                vec![(a, 1, Ok(Some("А"))), (u, 9, Ok(Some("У")))],
+                Ok(Some("А".to_owned())),
+                3,
+            ),
+            (
+                vec![(a, 9, Ok(Some("А"))), (u, 0, Ok(Some("У")))],
+                Ok(Some("У".to_owned())),
+                0,
+            ),
+            (
+                vec![(a, 1, Ok(None)), (u, 1, Err("down"))],
+                Err("failed"),
+                1,
+            ),
+            (vec![(a, 1, Ok(None)), (u, 1, Ok(None))], Ok(None), 1),
+            (vec![(a, 9, Ok(None)), (u, 9, Ok(None))], Err("timeout"), 3),
+            (vec![], Err("no_integrations"), 0),
+        ] {
+            assert_eq!(heard(crms.clone()).await, (said, seconds), "{crms:?}");
+        }
     }
 
     #[actix_rt::test]

@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod owed;
 pub(crate) mod readers;
 pub mod refusals;
+pub mod requests;
 pub mod retention;
 pub(crate) mod schema;
 pub mod scratch;

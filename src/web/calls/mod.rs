@@ -14,7 +14,7 @@ use crate::error::AppError;
 use crate::state::App;
 
 /// The extensions whose calls an operator may see; `None`: every call of the scope.
-async fn own_extensions(
+pub(super) async fn own_extensions(
     app: &App,
     viewer: Option<&Viewer>,
 ) -> Result<Option<Vec<String>>, AppError> {

@@ -87,7 +87,7 @@ pub async fn accept(
 }
 
 /// Who sends this: by the token of the body, else of the header.
-async fn find_enterprise(
+pub async fn find_enterprise(
     app: &App,
     body: &str,
     header: Option<&str>,

@@ -42,6 +42,8 @@ impl Role {
 pub enum Area {
     /// Asterisk hosts; they show their enterprise's token in the handler itself. Nothing is wrapped around these.
     Hosts,
+    /// Whoever shows an enterprise's own secret in the request: clicks in CRMs. The handler looks at it.
+    Keyed,
     /// Open to anyone who reaches us: health.
     Open,
     /// Pages before login.
@@ -61,8 +63,9 @@ pub enum Area {
 }
 
 impl Area {
-    pub const ALL: [Area; 9] = [
+    pub const ALL: [Area; 10] = [
         Area::Hosts,
+        Area::Keyed,
         Area::Open,
         Area::Public,
         Area::Machine,
@@ -75,7 +78,7 @@ impl Area {
 
     /// Whether a session decides about this area at all.
     pub fn needs_session(self) -> bool {
-        !matches!(self, Area::Hosts | Area::Open | Area::Public)
+        !matches!(self, Area::Hosts | Area::Keyed | Area::Open | Area::Public)
     }
 }
 
@@ -83,7 +86,7 @@ impl Area {
 pub fn allows(role: Option<Role>, area: Area) -> bool {
     use Role::{Admin, Operator, Superadmin, Supervisor};
     match (area, role) {
-        (Area::Hosts | Area::Open | Area::Public, _) => true,
+        (Area::Hosts | Area::Keyed | Area::Open | Area::Public, _) => true,
         (_, None) => false,
         (_, Some(Superadmin)) => true,
         (Area::Account | Area::Calls, Some(Admin | Supervisor | Operator)) => true,

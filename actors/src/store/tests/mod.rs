@@ -3,6 +3,7 @@
 mod outbox;
 mod people;
 mod reading;
+mod requests;
 mod writer;
 
 use std::sync::Arc;

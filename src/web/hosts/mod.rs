@@ -1,0 +1,7 @@
+//! What comes in for Asterisk hosts: clicks of CRMs and other callers, managers' statuses, and callers who wait to be
+//! redirected. Everybody here shows an enterprise's secret in the request itself; the handlers look at it.
+
+pub mod click;
+mod fields;
+pub mod redirect;
+pub mod request;
