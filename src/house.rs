@@ -138,8 +138,7 @@ impl House {
     }
 }
 
-/// How Telegram is told, by the settings.
-pub(crate) fn host_terms(settings: &Settings) -> asterisk::Terms {
+fn host_terms(settings: &Settings) -> asterisk::Terms {
     let hosts = &settings.hosts;
     asterisk::Terms {
         connect: *hosts.connect_timeout,
@@ -150,7 +149,8 @@ pub(crate) fn host_terms(settings: &Settings) -> asterisk::Terms {
     }
 }
 
-pub fn telegram_settings(settings: &Settings) -> telegram::Settings {
+/// How Telegram is told, by the settings.
+pub(crate) fn telegram_settings(settings: &Settings) -> telegram::Settings {
     let told = &settings.telegram;
     let defaults = telegram::Settings::default();
     telegram::Settings {

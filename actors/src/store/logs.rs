@@ -191,6 +191,28 @@ pub fn of_deliveries(
     }))
 }
 
+/// What smart redirect decided last for a call; `None` when it was not asked.
+///
+/// # Errors
+/// The database's own.
+pub fn redirect_of(
+    conn: &mut Conn,
+    enterprise: i64,
+    unique_id: &str,
+) -> Result<Option<Log>, StoreError> {
+    use integration_logs::dsl as l;
+    Ok(on!(conn, c => {
+        l::integration_logs
+            .filter(l::call_unique_id.eq(unique_id))
+            .filter(l::enterprise_id.eq(enterprise))
+            // Written out: the index is one of these rows only.
+            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>("event_type = 'smart_redirect'"))
+            .order(l::id.desc())
+            .first(c)
+            .optional()?
+    }))
+}
+
 /// How often each integration of the enterprise succeeded and failed since a time: (integration, status, rows).
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use actors::store::customers::{self, Customer};
 use actors::store::deliveries::{self, Delivery, DeliveryState};
 use actors::store::journal::{self, Event};
 use actors::store::logs::{self, Log};
+use actors::store::requests::{self, Request};
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -31,6 +32,10 @@ struct Found {
     deliveries: Vec<Delivery>,
     logs: Vec<Log>,
     customer: Option<Customer>,
+    /// The click it follows.
+    request: Option<Request>,
+    /// What smart redirect decided for it, and why.
+    redirect: Option<Log>,
 }
 
 /// `GET /calls/{id}`
@@ -54,6 +59,8 @@ pub async fn page(
     context.insert("popup", &answers(&app, &visit, &found, &enterprise));
     context.insert("deliveries", &drawn_deliveries(&found));
     context.insert("events", &drawn_events(&found, &enterprise));
+    context.insert("request", &found.request);
+    context.insert("redirect", &drawn_redirect(&found));
     visit.page(&app, "calls/call.html", &context)
 }
 
@@ -74,6 +81,8 @@ pub async fn json(
         "popup": answers(&app, &visit, &found, &enterprise),
         "deliveries": drawn_deliveries(&found),
         "events": drawn_events(&found, &enterprise),
+        "request": found.request,
+        "redirect": drawn_redirect(&found),
     })))
 }
 
@@ -99,12 +108,16 @@ async fn find(app: &App, visit: &Visit, id: &str) -> Result<Found, AppError> {
                 Some(phone) => customers::by_phone(conn, enterprise, phone)?,
                 None => None,
             };
+            let request = requests::of_call(conn, enterprise, id)?;
+            let redirect = logs::redirect_of(conn, enterprise, &call.record.unique_id)?;
             Ok(Some(Found {
                 events: journal::of_call(conn, enterprise, id)?,
                 call,
                 deliveries,
                 logs,
                 customer,
+                request,
+                redirect,
             }))
         })
         .await?
@@ -235,6 +248,18 @@ fn stand(state: DeliveryState) -> Stand {
         DeliveryState::Missed => Stand::Missed,
         DeliveryState::Withdrawn => Stand::Withdrawn,
     }
+}
+
+/// What smart redirect decided, in the words of its log; `null` when it was not asked.
+fn drawn_redirect(found: &Found) -> Value {
+    let Some(log) = &found.redirect else {
+        return Value::Null;
+    };
+    let mut drawn: Value = serde_json::from_str(&log.response).unwrap_or_default();
+    drawn["integration"] = log.integration.clone().into();
+    drawn["extension"] = log.extension.clone().into();
+    drawn["milliseconds"] = log.milliseconds.into();
+    drawn
 }
 
 fn drawn_deliveries(found: &Found) -> Vec<Value> {

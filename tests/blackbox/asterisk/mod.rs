@@ -1,6 +1,9 @@
 //! A real Asterisk runs the dialplan kit and makes calls; the server says what it made of each. The host is
 //! `scripts/asterisk-host`, the scenarios are those of `tests/asterisk`, whose own check looks at the events alone.
 
+mod commands;
+mod host;
+
 use std::process::{Command, Stdio};
 
 use actors::store::testing::Kind;
