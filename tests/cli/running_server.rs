@@ -242,6 +242,16 @@ fn a_server_that_does_not_let_itself_be_told_is_named() {
 }
 
 #[test]
+fn a_key_of_the_settings_opens_a_server_that_trusts_no_loopback() {
+    let mut terminal = Terminal::on(Kind::Sqlite);
+    terminal.export("PATCHBAY_API__LOOPBACK", "false");
+    terminal.export("PATCHBAY_API__KEYS", "a-key-of-the-settings");
+    let _server = Server::beside(&mut terminal);
+    let said = terminal.run("enterprise add 0367 june").well();
+    assert!(said.contains("uses it now"), "{said}");
+}
+
+#[test]
 fn a_server_on_another_database_is_told_apart() {
     let mut there = Terminal::on(Kind::Sqlite);
     let server = Server::beside(&mut there);

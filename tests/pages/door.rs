@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::web;
+use actors::store::Store;
 use actors::store::enterprises::{self, NewEnterprise};
 use actors::store::users::{self, NewUser};
 use chrono::Utc;
@@ -18,6 +19,8 @@ pub const ROLES: [&str; 4] = ["superadmin", "admin", "supervisor", "operator"];
 
 pub struct Door {
     pub base: String,
+    /// The test's own way into the database.
+    pub store: Store,
     folder: PathBuf,
     stop: tokio::sync::watch::Sender<bool>,
     server: actix_web::dev::ServerHandle,
@@ -104,6 +107,7 @@ impl Door {
             })
             .await
             .expect("people");
+        let own = store.clone();
         let (stop, stopping) = tokio::sync::watch::channel(false);
         let app = web::Data::new(
             patchbay::startup::build(settings, store, stopping)
@@ -116,6 +120,7 @@ impl Door {
         actix_web::rt::spawn(listening.server);
         Door {
             base,
+            store: own,
             folder,
             stop,
             server,

@@ -1,6 +1,7 @@
 //! Login, logout, forms' tokens, and every route of the table for everybody.
 
 use actix_web::http::Method;
+use actors::store::audit;
 use patchbay::web::routes;
 use patchbay::web::session::policy::{Area, Role, allows};
 
@@ -333,5 +334,38 @@ async fn pages_forbid_what_they_do_not_use() {
         .get(&Browser::default(), "/static/../Cargo.toml", &[])
         .await;
     assert_ne!(escape.status, 200);
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn who_comes_and_goes_is_noted() {
+    let door = Door::open("").await;
+    let browser = door.log_in("admin-0367").await;
+    door.post(&browser, "/logout", &[("csrf", &browser.csrf)])
+        .await;
+    let wrong = [("login", "admin-0367"), ("password", "not this one")];
+    door.post(&Browser::default(), "/login", &wrong).await;
+    let mut rows = door
+        .store
+        .read(|conn| audit::page(conn, None, 0, 10))
+        .await
+        .expect("the audit");
+    rows.reverse();
+    let noted: Vec<_> = rows
+        .iter()
+        .map(|row| (row.who.as_str(), row.action.as_str(), row.what.as_str()))
+        .collect();
+    let address = r#"{"address":"127.0.0.1"}"#;
+    assert_eq!(
+        noted,
+        [
+            ("admin-0367", "login", address),
+            ("admin-0367", "logout", address)
+        ]
+    );
+    assert!(
+        rows.iter()
+            .all(|row| row.enterprise.is_some() && row.user.is_some())
+    );
     door.close().await;
 }
