@@ -136,9 +136,12 @@ const SQLITE_SETUP: &str = "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL; 
      PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; \
      PRAGMA journal_size_limit=67108864;";
 
-/// A synchronous call has no timeout of its own, so the server is told to give up.
+/// A synchronous call has no timeout of its own, so the server is told to give up. A young database has no statistics
+/// yet, and without them PostgreSQL reads whole tables where it has an index for every query of ours; nor is any of
+/// them worth compiling.
 pub(super) const POSTGRES_SETUP: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
-     SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on; SET timezone = 'UTC';";
+     SET idle_in_transaction_session_timeout = '60s'; SET synchronous_commit = on; SET timezone = 'UTC'; \
+     SET enable_seqscan = off; SET jit = off;";
 
 /// Adds the timeouts that the URL does not set itself.
 fn with_timeouts(url: &str) -> String {

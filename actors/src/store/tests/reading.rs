@@ -50,7 +50,9 @@ fn every_table_and_column_exists(database: &TestDatabase) {
         telegram_users,
         telegram_messages,
         refusals,
-        kept
+        kept,
+        call_requests,
+        manager_statuses
     );
     let tables = match database.kind {
         crate::store::testing::Kind::Sqlite => {
@@ -62,7 +64,7 @@ fn every_table_and_column_exists(database: &TestDatabase) {
     };
     assert_eq!(
         number(&mut conn, tables),
-        15,
+        17,
         "a table of the migrations is missing above"
     );
 }
