@@ -18,6 +18,7 @@ pub mod error;
 pub mod finder;
 pub mod heartbeat;
 pub mod journal;
+pub(crate) mod key;
 pub mod listen;
 pub mod logs;
 pub mod migrations;
@@ -123,7 +124,7 @@ impl Store {
         for name in migrations::run(&mut conn)? {
             log::info!("migration {name} done");
         }
-        enterprises::check_key(&mut conn, &vault)?;
+        key::check(&mut conn, &vault)?;
         let readers = readers::Readers::start(&place, options.readers)?;
         let finder = finder::Finder::start(place.clone(), options.queue)?;
         let writer = writer::Writer::start(place.clone(), &options)?;
@@ -200,14 +201,6 @@ impl Store {
     /// As `commit`.
     pub async fn settle(&self, settlement: Settlement) -> Result<(), WriteError> {
         self.inner.writer.settle(settlement).await
-    }
-
-    /// Writes a Telegram message's row as `telegram::save` does, with whatever else waits.
-    ///
-    /// # Errors
-    /// As `commit`.
-    pub async fn message(&self, message: telegram::NewMessage) -> Result<(), WriteError> {
-        self.inner.writer.message(message).await
     }
 
     /// Which call of the enterprise any of these unique ids belongs to: by events that carried it, or as a call's linked

@@ -1,19 +1,24 @@
 //! One list of tests, run on SQLite and on PostgreSQL; here are the values they share.
 
+mod deliveries;
+mod faults;
+mod journal;
 mod outbox;
+mod pages;
 mod people;
-mod reading;
 mod requests;
+mod tenants;
 mod writer;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::deliveries::NewDelivery;
+use super::deliveries::{Delivery, NewDelivery};
 use super::enterprises::{self, NewEnterprise};
 use super::journal::NewEvent;
-use super::{CallRow, CallState, Store};
+use super::testing::wait;
+use super::{CallRow, CallState, Commit, Committed, Store, WriteError};
 use crate::call::record::{CallId, Direction, Phase, Record};
 
 pub(super) fn at(text: &str) -> DateTime<Utc> {
@@ -107,5 +112,66 @@ pub(super) fn delivery(enterprise: i64, call: i64, kind: &str, position: i32) ->
         not_before: noon(),
         expires_at: None,
         lease: false,
+    }
+}
+
+/// Runs jobs that are all taken in one batch: the lane's threads are held in closures until every job waits.
+pub(super) fn in_one_batch<T: Send + 'static>(
+    store: &Store,
+    jobs: Vec<impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let writers = if store.place().is_sqlite() {
+        1
+    } else {
+        store.options().postgres_writers
+    };
+    wait(async {
+        let mut held = Vec::new();
+        for _ in 0..writers {
+            let (gate, opened) = std::sync::mpsc::channel::<()>();
+            let (taken, is_taken) = tokio::sync::oneshot::channel();
+            let store = store.clone();
+            let closure = async move {
+                store
+                    .write(move |_| {
+                        taken.send(()).unwrap();
+                        // Ends when the gate is dropped.
+                        opened.recv().unwrap_err();
+                        Ok(())
+                    })
+                    .await
+            };
+            held.push((gate, tokio::spawn(closure)));
+            is_taken.await.unwrap();
+        }
+        let count = jobs.len();
+        let running: Vec<_> = jobs.into_iter().map(tokio::spawn).collect();
+        while store.writer_state().waiting < count {
+            tokio::task::yield_now().await;
+        }
+        for (gate, closure) in held {
+            drop(gate);
+            closure.await.unwrap().unwrap();
+        }
+        let mut done = Vec::new();
+        for job in running {
+            done.push(job.await.unwrap());
+        }
+        done
+    })
+}
+
+pub(super) fn commit(
+    store: &Store,
+    commit: Commit,
+) -> impl Future<Output = Result<Committed, WriteError>> + Send + use<> {
+    let store = store.clone();
+    async move { store.commit(commit).await }
+}
+
+pub(super) fn stored(outcome: Committed) -> (i64, Vec<Delivery>) {
+    match outcome {
+        Committed::Stored { event, deliveries } => (event, deliveries),
+        Committed::Duplicate => panic!("a duplicate"),
     }
 }

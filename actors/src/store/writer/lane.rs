@@ -97,10 +97,6 @@ impl Lane {
                     hot.push(Hot::Settle(settlement));
                     waiters.push(Waiter::Plain(answer));
                 }
-                Job::Message(message, answer) => {
-                    hot.push(Hot::Message(message));
-                    waiters.push(Waiter::Plain(answer));
-                }
                 Job::Work(work) => works.push(work),
             }
         }

@@ -24,7 +24,6 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::conn::{Conn, Place};
-use super::telegram::NewMessage;
 use super::{Options, StoreError, WriteError};
 use job::{Commit, Committed, Settlement};
 use rows::{Prepared, strip};
@@ -40,7 +39,6 @@ type Work = Box<
 pub(crate) enum Job {
     Commit(Box<Prepared>, Answer<Committed>),
     Settle(Box<Settlement>, Answer<()>),
-    Message(Box<NewMessage>, Answer<()>),
     /// Runs in a savepoint, then gets told whether the transaction held.
     Work(Work),
 }
@@ -146,12 +144,6 @@ impl Writer {
         }
         self.ask(|answer| Job::Settle(Box::new(settlement), answer))
             .await
-    }
-
-    pub(crate) async fn message(&self, mut new: NewMessage) -> Result<(), WriteError> {
-        strip(&mut new.text);
-        strip(&mut new.phone);
-        self.ask(|answer| Job::Message(Box::new(new), answer)).await
     }
 
     pub(crate) async fn run<T: Send + 'static>(

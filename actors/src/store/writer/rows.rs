@@ -10,14 +10,12 @@ use super::lane::Lease;
 use crate::call::record::Record;
 use crate::store::deliveries::{Delivery, DeliveryState, NewDelivery};
 use crate::store::journal::NewEvent;
-use crate::store::telegram::NewMessage;
 use crate::store::time::truncate;
 
 /// A job of the hot lane, ready to be bound.
 pub(crate) enum Hot {
     Commit(Box<Prepared>),
     Settle(Box<Settlement>),
-    Message(Box<NewMessage>),
 }
 
 /// What became of a hot job.
