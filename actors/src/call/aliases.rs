@@ -65,6 +65,7 @@ impl Aliases {
                 learned.push(hash);
             }
         }
+        learned.shrink_to_fit();
         learned
     }
 

@@ -71,6 +71,8 @@ impl Facts {
         let place = self
             .list
             .partition_point(|other| self.rank(other) <= self.rank(&fact));
+        // A live call has two or three facts, and there may be a hundred thousand calls: no room in advance.
+        self.list.reserve_exact(1);
         self.list.insert(place, fact);
         true
     }
@@ -157,6 +159,7 @@ impl Facts {
             .iter()
             .position(|known| &**known == text)
             .unwrap_or_else(|| {
+                self.words.reserve_exact(1);
                 self.words.push(text.into());
                 self.words.len() - 1
             });

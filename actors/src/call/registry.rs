@@ -116,7 +116,11 @@ impl Registry {
         let learned = self.aliases.learn(take.enterprise.id, &take.event, call);
         match self.calls.get_mut(&call) {
             Some(entry) => {
-                entry.hashes.extend(learned);
+                if entry.hashes.is_empty() {
+                    entry.hashes = learned;
+                } else {
+                    entry.hashes.extend(learned);
+                }
                 entry.touched = Utc::now().timestamp_millis();
                 entry.addr.do_send(Apply { take, absorbed });
             }

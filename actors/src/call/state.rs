@@ -187,6 +187,7 @@ fn known_number(
         return number.as_deref().map(str::to_owned);
     }
     let number = number::normalise(raw, line, enterprise);
+    numbers.reserve_exact(1);
     numbers.push((raw.into(), number.as_deref().map(Into::into)));
     number
 }
