@@ -285,6 +285,24 @@ fn a_resend_is_answered_and_has_no_second_effect() {
     });
 }
 
+/// Its call has no row yet, and no event of the journal carries the unique id that the next one has.
+#[test]
+fn a_leg_that_came_first_leads_to_its_call_after_a_restart_too() {
+    on_both(async |database, id| {
+        let house = House::open(database.store(), id, Times::default()).await;
+        let agent = json!({"UniqueId": "1.2", "LinkedId": "1.1", "CallerIDNum": "150"});
+        house.send(EventKind::BridgeLeave, agent).await.unwrap();
+        let house = House::open(house.store.clone(), id, Times::default()).await;
+        house
+            .send(EventKind::Hangup, leg(json!({"CallStatus": "2"})))
+            .await
+            .unwrap();
+        let rows = house.rows().await;
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].events_count, 2, "both events are one call's");
+    });
+}
+
 #[test]
 fn a_restart_in_the_middle_changes_nothing() {
     on_both(async |database, id| {

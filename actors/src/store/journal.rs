@@ -171,18 +171,36 @@ pub fn of_calls(conn: &mut Conn, wanted: &[CallId]) -> Result<Vec<Event>, StoreE
     }))
 }
 
-/// Every call that is not over, oldest first: (enterprise, call).
+/// How much older than the newest call one without a row may be. Call ids are milliseconds shifted by 20 bits.
+const NAMELESS: i64 = (15 * 60 * 1000) << 20;
+
+/// Every call that is not over, oldest first: (enterprise, call). With them come those of the last minutes that have no
+/// row yet: nothing is known of such a call but an event of one of its legs, and that event's linked id leads to it
+/// only while the call is in memory.
 ///
 /// # Errors
 /// The database's own.
 pub fn unfinished(conn: &mut Conn) -> Result<Vec<(i64, CallId)>, StoreError> {
-    let rows: Vec<(i64, i64)> = on!(conn, c => {
+    let mut rows: Vec<(i64, i64)> = on!(conn, c => {
         calls::table
             .filter(diesel::dsl::sql::<Bool>("state = 'live'"))
             .select((calls::enterprise_id, calls::id))
-            .order(calls::id)
             .load(c)?
     });
+    let newest: Option<i64> = on!(conn, c => call_events::table.select(diesel::dsl::max(call_events::call_id)).get_result(c)?);
+    if let Some(newest) = newest {
+        let nameless: Vec<(i64, i64)> = on!(conn, c => {
+            let row = calls::table.filter(calls::id.nullable().eq(call_events::call_id));
+            call_events::table
+                .filter(call_events::call_id.ge(newest - NAMELESS))
+                .filter(diesel::dsl::not(diesel::dsl::exists(row)))
+                .select((call_events::enterprise_id, call_events::call_id.assume_not_null()))
+                .distinct()
+                .load(c)?
+        });
+        rows.extend(nameless);
+    }
+    rows.sort_unstable_by_key(|(_, call)| *call);
     Ok(rows
         .into_iter()
         .map(|(enterprise, call)| (enterprise, CallId(call)))

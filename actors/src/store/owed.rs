@@ -107,7 +107,8 @@ fn open(
     }))
 }
 
-/// Ends a call's open delivery.
+/// Ends a call's open delivery, if the call has not gone on since: `events` is how many events it had when its last
+/// word was told. A call that was opened again owes another one.
 ///
 /// # Errors
 /// The database's own.
@@ -117,11 +118,24 @@ pub fn settle(
     call: CallId,
     verdict: &Verdict,
     words: &str,
+    events: i32,
     at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let Some(state) = verdict.state() else {
         return Ok(());
     };
+    let went_on: i64 = on!(conn, c => {
+        schema::calls::table
+            .filter(schema::calls::id.eq(call.0))
+            .filter(schema::calls::enterprise_id.eq(enterprise))
+            .filter(schema::calls::state.ne("merged"))
+            .filter(schema::calls::state.eq("live").or(schema::calls::events_count.gt(events)))
+            .count()
+            .get_result(c)?
+    });
+    if went_on > 0 {
+        return Ok(());
+    }
     on!(conn, c => {
         diesel::update(
             deliveries::table

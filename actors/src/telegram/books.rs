@@ -94,7 +94,9 @@ impl Bot {
             if !self.desk.knows(call)
                 && let Some((record, client)) = (self.world.board)(call)
             {
-                self.desk.want(Present::new(record, client), now);
+                let mut present = Present::new(record, client);
+                present.owed = true;
+                self.desk.want(present, now);
             }
         }
         self.limiter.forget(now);

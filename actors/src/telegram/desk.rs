@@ -26,6 +26,8 @@ pub struct Present {
     pub absorbed: bool,
     /// A call of which nothing has been told yet is of no use to anyone after this.
     pub expires_at: Option<DateTime<Utc>>,
+    /// Found in the table as open: whoever told of it before may have been stopped between telling and writing so.
+    pub owed: bool,
 }
 
 impl Present {
@@ -35,6 +37,7 @@ impl Present {
             client,
             absorbed: false,
             expires_at: None,
+            owed: false,
         }
     }
 
@@ -51,6 +54,7 @@ impl Present {
             client: self.client.or_else(|| earlier.client.clone()),
             absorbed: earlier.absorbed || self.absorbed,
             expires_at: self.expires_at.or(earlier.expires_at),
+            owed: earlier.owed || self.owed,
         }
     }
 
@@ -100,6 +104,8 @@ pub enum Next {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completed {
     pub call: CallId,
+    /// How many events the call had then.
+    pub events: i32,
     /// Chats that show what they should.
     pub shown: usize,
     /// Why the others do not.
@@ -338,6 +344,7 @@ impl Desk {
         item.completed = true;
         let mut completed = Completed {
             call,
+            events: item.present.record.events_count,
             shown: 0,
             notes: Vec::new(),
             absorbed: item.present.absorbed,

@@ -51,6 +51,7 @@ impl Job {
                 match self.ledger.look(call, self.turn.chat, number, since).await {
                     Ok(mut shown) => {
                         shown.reply_to = self.unsaved_reply.or(shown.reply_to);
+                        shown.in_doubt = self.turn.present.owed;
                         shown
                     }
                     Err(error) => {

@@ -129,6 +129,7 @@ impl Ledger {
                         client,
                         absorbed,
                         expires_at: owed.expires_at,
+                        owed: true,
                     });
                 }
                 if live {
@@ -230,7 +231,15 @@ impl Ledger {
                         }
                         Change::Completed { completed, at } => {
                             let (verdict, words) = verdict(completed);
-                            owed::settle(conn, enterprise, completed.call, &verdict, &words, *at)?;
+                            owed::settle(
+                                conn,
+                                enterprise,
+                                completed.call,
+                                &verdict,
+                                &words,
+                                completed.events,
+                                *at,
+                            )?;
                         }
                     }
                 }

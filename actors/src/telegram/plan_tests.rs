@@ -196,6 +196,22 @@ fn answers() -> impl Strategy<Value = Answer> {
     ]
 }
 
+/// An edit that was sent before the process was killed is not in the table: the chat may show anything.
+#[test]
+fn a_last_word_that_only_the_table_remembers_is_told_once_more() {
+    let mut found = Shown {
+        last: true,
+        in_doubt: true,
+        ..shown(5, "end")
+    };
+    let wanted = text("end", true);
+    let step = next(&found, &wanted);
+    assert!(matches!(step, Step::Edit { message_id: 5, .. }));
+    assert!(!finished(&found, &wanted));
+    assert_eq!(heed(&mut found, &step, Answer::NotModified), After::Next);
+    assert!(finished(&found, &wanted));
+}
+
 proptest! {
     /// Whatever is answered in between, once Telegram answers well the chat soon shows the last word.
     #[test]

@@ -4,6 +4,7 @@ mod deliveries;
 mod faults;
 mod journal;
 mod outbox;
+mod owed;
 mod pages;
 mod people;
 mod requests;
