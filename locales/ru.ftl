@@ -284,3 +284,77 @@ account-seen = Был на связи
 account-agent = Браузер
 account-this = этот
 account-end = Завершить
+
+# Управление предприятием
+nav-enterprises = Предприятия
+nav-enterprise = Предприятие
+enterprise-inactive = отключено
+enterprise-sections = Разделы предприятия
+tab-integrations = Интеграции
+tab-log = Журнал обмена
+tab-stats = Статистика
+save = Сохранить
+field-required = обязательно
+field-empty = Заполните это поле.
+integration-on = включена
+integration-off = выключена
+integration-settings = Настройки
+integration-saved = Сохранено. Действует со следующего звонка.
+integration-fill-in = Заполните настройки — после этого интеграцию можно включить.
+integration-save-on = Сохранить и включить
+integration-test = Проверить связь
+integration-test-works = Связь есть.
+integration-test-later = CRM не ответила как следует; возможно, позже ответит.
+integration-test-throttled = CRM просит обращаться реже.
+integration-test-refused = CRM отказала.
+integration-test-settings = Адрес, ключ или права не подходят.
+integration-state-off = выключена
+integration-state-broken = настройки не годятся
+integration-state-paused = приостановлена
+integration-state-failing = сбои
+integration-state-working = работает
+integration-since = сбои с { $a }
+integration-until = попробует снова в { $a }
+integration-by-person = приостановлена вручную
+integration-waiting = в очереди: { $n }
+integration-pause = Приостановить
+integration-resume = Продолжить
+integration-last = Последние отправки
+integration-last-empty = Пока не было.
+integration-resend = Отправить неудавшиеся ещё раз
+integration-resend-one = отправить ещё раз
+integration-resend-go = Отправить ещё раз
+integration-resent = { $n ->
+    [0] Неудавшихся и опоздавших отправок там нет.
+    [one] { $n } отправка уйдёт ещё раз.
+    [few] { $n } отправки уйдут ещё раз.
+   *[other] { $n } отправок уйдут ещё раз.
+ }
+integration-to-log = Журнал этой интеграции
+integration-retailcrm-domain = Адрес аккаунта
+integration-retailcrm-domain-help = Как в строке браузера при работе в RetailCRM: https://shop.retailcrm.ru
+integration-retailcrm-api_key = Ключ API
+integration-retailcrm-api_key-help = В RetailCRM: Настройки → Интеграция → Ключи доступа к API. Здесь видны только последние знаки.
+integration-retailcrm-client_id = clientId модуля телефонии
+integration-retailcrm-client_id-help = Выдаётся при регистрации модуля; менять не нужно.
+integration-retailcrm-send_dial = Карточка при звонке
+integration-retailcrm-send_dial-help = Карточка клиента открывается у менеджеров, чьи телефоны звонят.
+integration-retailcrm-send_hangup = Закрывать карточку по окончании звонка
+integration-retailcrm-send_hangup-help = Иначе карточка остаётся, пока её не закроют вручную.
+integration-retailcrm-send_upload = История звонков с записями
+integration-retailcrm-send_upload-help = Каждый завершённый звонок попадает в историю клиента.
+integration-retailcrm-user_extensions = Внутренние номера менеджеров
+integration-retailcrm-user_extensions-help = Назначаются на странице модуля RetailCRM.
+log-call = Идентификатор звонка
+log-empty = Ничего не найдено.
+stats-span = За
+stats-hours-24 = сутки
+stats-hours-168 = неделю
+stats-hours-720 = 30 дней
+stats-empty = За это время ничего не отправлялось.
+stats-events = попыток: { $n }
+stats-errors = ошибок: { $n }
+stats-chart = Попытки по времени
+stats-success = удачно
+stats-error = с ошибкой
+enterprises-find = Номер или название

@@ -1,5 +1,5 @@
 //! Integration settings as they may be shown and noted: every secret masked to its last four characters. Used by the
-//! gateway's `/config` and by the command line.
+//! gateway's `/config`, the integrations dialog and the command line.
 
 use actors::crm;
 use actors::integration::connector::Input;
@@ -7,24 +7,27 @@ use serde_json::Value;
 
 use crate::config::mask;
 
+/// A setting of this name is a secret, whatever its form says.
+const SECRET: [&str; 6] = ["key", "token", "secret", "password", "client_id", "webhook"];
+
+/// Whether this setting of a kind is never shown whole.
+pub fn is_secret(kind: &str, name: &str) -> bool {
+    let fields = crm::find(kind).map(|kind| kind.fields).unwrap_or_default();
+    let declared = fields
+        .iter()
+        .any(|field| field.name == name && field.input == Input::Secret);
+    let lower = name.to_lowercase();
+    declared || SECRET.iter().any(|word| lower.contains(word))
+}
+
 /// Settings of an integration with every secret masked: those the CRM's form calls so, and whatever is named like one.
 pub fn masked(kind: &str, settings: &Value) -> Value {
-    const SECRET: [&str; 6] = ["key", "token", "secret", "password", "client_id", "webhook"];
-    let fields = crm::find(kind).map(|kind| kind.fields).unwrap_or_default();
     match settings {
         Value::Object(map) => map
             .iter()
             .map(|(name, value)| {
-                let declared = fields
-                    .iter()
-                    .any(|field| field.name == name && field.input == Input::Secret);
-                let lower = name.to_lowercase();
                 let shown = match value {
-                    Value::String(text)
-                        if declared || SECRET.iter().any(|word| lower.contains(word)) =>
-                    {
-                        mask(text).into()
-                    }
+                    Value::String(text) if is_secret(kind, name) => mask(text).into(),
                     other => masked("", other),
                 };
                 (name.clone(), shown)

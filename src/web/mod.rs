@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod emulator;
+pub mod enterprise;
 pub mod events;
 pub mod gate;
 pub mod gateway;

@@ -4,6 +4,7 @@
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
 
+use super::enterprise::{self, integrations};
 use super::hosts::{click, redirect, request};
 use super::session::policy::Area;
 use super::{calls, emulator, events, gate, gateway, live, session, statics, system};
@@ -156,6 +157,73 @@ pub fn table() -> Vec<Entry> {
             gateway::invalidate,
         ),
         post("/cache/refresh", Area::Machine, gateway::refresh),
+        // Enterprises, and one's integrations.
+        get("/enterprises", Area::Admin, enterprise::list::page),
+        get(
+            "/enterprise/{number}/integrations",
+            Area::Admin,
+            integrations::dialog::page,
+        ),
+        get(
+            "/enterprise/{number}/integrations/config",
+            Area::Admin,
+            integrations::api::config,
+        ),
+        post(
+            "/enterprise/{number}/integrations/config",
+            Area::Admin,
+            integrations::api::save,
+        ),
+        get(
+            "/enterprise/{number}/integrations/logs",
+            Area::Admin,
+            integrations::api::logs,
+        ),
+        get(
+            "/enterprise/{number}/integrations/log",
+            Area::Admin,
+            integrations::logs::page,
+        ),
+        get(
+            "/enterprise/{number}/integrations/{kind}/state",
+            Area::Admin,
+            integrations::dialog::state,
+        ),
+        post(
+            "/enterprise/{number}/integrations/{kind}/save",
+            Area::Admin,
+            integrations::dialog::save,
+        ),
+        post(
+            "/enterprise/{number}/integrations/{kind}/switch",
+            Area::Admin,
+            integrations::dialog::switch,
+        ),
+        post(
+            "/enterprise/{number}/integrations/{kind}/test",
+            Area::Admin,
+            integrations::dialog::test,
+        ),
+        post(
+            "/enterprise/{number}/integrations/{kind}/order",
+            Area::Admin,
+            integrations::dialog::order,
+        ),
+        post(
+            "/enterprise/{number}/integrations/{kind}/resend",
+            Area::Admin,
+            integrations::dialog::resend,
+        ),
+        get(
+            "/admin/integrations",
+            Area::Admin,
+            integrations::stats::page,
+        ),
+        get(
+            "/admin/integrations/stats",
+            Area::Admin,
+            integrations::stats::json,
+        ),
         // Made-up calls.
         get("/test-interface", Area::Admin, emulator::page::page),
         post("/test-interface/runs", Area::Admin, emulator::page::begin),

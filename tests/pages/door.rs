@@ -219,9 +219,9 @@ pub fn client() -> awc::Client {
         .finish()
 }
 
-type Sent<S> = Result<awc::ClientResponse<S>, awc::error::SendRequestError>;
+pub type Sent<S> = Result<awc::ClientResponse<S>, awc::error::SendRequestError>;
 
-async fn read<S>(sent: Sent<S>) -> Answer
+pub async fn read<S>(sent: Sent<S>) -> Answer
 where
     S: futures_util::Stream<Item = Result<web::Bytes, awc::error::PayloadError>> + Unpin,
 {

@@ -5,5 +5,6 @@
 mod calls;
 mod door;
 mod emulator;
+mod integrations;
 mod sessions;
 mod stream;

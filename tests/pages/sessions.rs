@@ -27,6 +27,7 @@ async fn every_route_opens_for_exactly_those_whom_the_policy_names() {
         let path = entry
             .path
             .replace("{enterprise}", "77")
+            .replace("{number}", "0401")
             .replace("{kind}", "none")
             .replace("{id}", "77");
         for (role, browser) in &visitors {
@@ -43,7 +44,7 @@ async fn every_route_opens_for_exactly_those_whom_the_policy_names() {
                 }
                 assert!(!answer.body.contains("june"), "{told}");
             } else if entry.method == Method::GET {
-                let home = entry.path == "/";
+                let home = ["/", "/enterprises"].contains(&entry.path);
                 assert!(
                     answer.status == 200 || answer.status == 404 || (home && answer.status == 303),
                     "{told}"
@@ -59,6 +60,43 @@ async fn every_route_opens_for_exactly_those_whom_the_policy_names() {
                     answer.body
                 );
             }
+        }
+    }
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn another_enterprise_does_not_exist_on_any_route_that_names_one() {
+    let door = Door::open("").await;
+    let admin = door.log_in("admin-0367").await;
+    for entry in routes::table() {
+        if entry.area != Area::Admin || !entry.path.contains("{number}") {
+            continue;
+        }
+        let told = format!("{} {}", entry.method, entry.path);
+        for (number, own) in [("0401", false), ("0367", true), ("9999", false)] {
+            let path = entry
+                .path
+                .replace("{number}", number)
+                .replace("{kind}", "retailcrm")
+                .replace("{id}", "77");
+            let answer = match entry.method {
+                Method::GET => door.page(&admin, &path).await,
+                _ => {
+                    let token = [("csrf", admin.csrf.as_str()), ("order", "pause")];
+                    door.post(&admin, &path, &token).await
+                }
+            };
+            if own && entry.method == Method::GET {
+                assert!([200, 404].contains(&answer.status), "{told}: {answer:?}");
+            }
+            if own {
+                continue;
+            }
+            // A form that cannot be read is refused before anybody looks whose it is; nothing is done either way.
+            let refused = answer.status == 400 && entry.method != Method::GET;
+            assert!(answer.status == 404 || refused, "{told}: {answer:?}");
+            assert!(!answer.body.contains("north"), "{told}");
         }
     }
     door.close().await;

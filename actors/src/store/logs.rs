@@ -144,9 +144,22 @@ pub fn page(
     page: i64,
     size: i64,
 ) -> Result<Vec<Log>, StoreError> {
+    page_from(conn, filter, page.max(0) * size, size)
+}
+
+/// Rows, latest first, `skip` of them left out.
+///
+/// # Errors
+/// The database's own.
+pub fn page_from(
+    conn: &mut Conn,
+    filter: &Filter,
+    skip: i64,
+    size: i64,
+) -> Result<Vec<Log>, StoreError> {
     use integration_logs::dsl as l;
     Ok(on!(conn, c => {
-        let mut query = l::integration_logs.order(l::id.desc()).limit(size).offset(page.max(0) * size).into_boxed();
+        let mut query = l::integration_logs.order(l::id.desc()).limit(size).offset(skip.max(0)).into_boxed();
         if let Some(enterprise) = filter.enterprise {
             query = query.filter(l::enterprise_id.eq(enterprise));
         }
@@ -242,4 +255,93 @@ pub fn counts(
     });
     counts.sort();
     Ok(counts)
+}
+
+/// Attempts of one integration in one hour.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Hour {
+    pub integration: String,
+    /// The hour's beginning.
+    pub at: DateTime<Utc>,
+    pub success: i64,
+    pub error: i64,
+}
+
+/// Attempts hour by hour since a time, of one enterprise or (for superadmins) of all; hours without any are left out.
+///
+/// # Errors
+/// The database's own.
+pub fn hourly(
+    conn: &mut Conn,
+    enterprise: Option<i64>,
+    since: DateTime<Utc>,
+) -> Result<Vec<Hour>, StoreError> {
+    use diesel::sql_types::{BigInt, Text};
+    use integration_logs::dsl as l;
+    // Both databases write a time as "2026-03-01 11:05:09" first, so its first 13 letters name its hour.
+    let group = "integration_type, status, substr(CAST(created_at AS TEXT), 1, 13)";
+    let columns = format!("{group}, count(*)");
+    // One query for both questions: one enterprise is a range of one.
+    let (first, last) = enterprise.map_or((i64::MIN, i64::MAX), |id| (id, id));
+    let rows: Vec<(String, String, String, i64)> = on!(conn, c => {
+        l::integration_logs
+            .filter(l::created_at.ge(Time::from(since)))
+            .filter(l::enterprise_id.between(first, last))
+            .group_by(diesel::dsl::sql::<Text>(group))
+            .select(diesel::dsl::sql::<(Text, Text, Text, BigInt)>(&columns))
+            .load(c)?
+    });
+    let mut hours: std::collections::BTreeMap<(DateTime<Utc>, String), (i64, i64)> =
+        std::collections::BTreeMap::new();
+    for (integration, status, hour, count) in rows {
+        let text = format!("{}:00:00Z", hour.replace(' ', "T"));
+        let at = text
+            .parse()
+            .map_err(|_| StoreError::Damaged(format!("a log row of the hour {hour}")))?;
+        let sums = hours.entry((at, integration)).or_default();
+        match status.as_str() {
+            "success" => sums.0 += count,
+            "error" => sums.1 += count,
+            _ => {}
+        }
+    }
+    Ok(hours
+        .into_iter()
+        .map(|((at, integration), (success, error))| Hour {
+            integration,
+            at,
+            success,
+            error,
+        })
+        .collect())
+}
+
+/// Since when every attempt of this integration has failed; `None` while the last one was a success or there was none.
+/// Connection tests of a person do not count.
+///
+/// # Errors
+/// The database's own.
+pub fn failing_since(
+    conn: &mut Conn,
+    enterprise: i64,
+    integration: &str,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    use integration_logs::dsl as l;
+    Ok(on!(conn, c => {
+        let last = |status: &'static str| {
+            l::integration_logs
+                .filter(l::enterprise_id.eq(enterprise))
+                .filter(l::integration_type.eq(integration))
+                .filter(l::event_type.ne("test"))
+                .filter(l::status.eq(status))
+        };
+        let good: Option<i64> = last("success").order(l::id.desc()).select(l::id).first(c).optional()?;
+        let first: Option<Time> = last("error")
+            .filter(l::id.gt(good.unwrap_or(0)))
+            .order(l::id)
+            .select(l::created_at)
+            .first(c)
+            .optional()?;
+        first.map(|at| at.0)
+    }))
 }

@@ -267,7 +267,7 @@ fn word<T: Copy>(
 }
 
 /// A day on the zone's calendar (`days` after its beginning), or an instant.
-fn instant(
+pub fn instant(
     text: &str,
     name: &str,
     zone: chrono_tz::Tz,

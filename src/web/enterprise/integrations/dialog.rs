@@ -1,0 +1,404 @@
+//! The page of cards and what can be done on it. Each change answers with the card as it is then; it is saved with its
+//! audit row in one transaction and holds for the next call.
+
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use actors::cache::Enterprise;
+use actors::crm;
+use actors::integration::actor::Order;
+use actors::integration::connector::{Answer, Failed, Kind, Question};
+use actors::store::logs::{self, NewLog};
+use actors::store::outbox::Again;
+use actors::store::{audit, enterprises};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::card::{self, Typed, kind};
+use super::document::{self, changed, difference, filled_in};
+use crate::error::AppError;
+use crate::state::App;
+use crate::web::calls::list::instant;
+use crate::web::enterprise::{context, find, note, spread};
+use crate::web::session::State;
+use crate::web::visit::Visit;
+
+type Fields = web::Form<Vec<(String, String)>>;
+type Answered = Result<HttpResponse, AppError>;
+
+/// `GET /enterprise/{number}/integrations`
+pub async fn page(app: State, visit: Visit, number: web::Path<String>) -> Answered {
+    let enterprise = find(&app, &visit, &number).await?;
+    let mut cards = Vec::new();
+    for kind in crm::KINDS {
+        cards.push(card::draw(&app, &enterprise, kind, Typed::default()).await?);
+    }
+    let mut context = context(&visit, &enterprise, "integrations")?;
+    context.insert("cards", &cards);
+    visit.page(&app, "enterprise/integrations/page.html", &context)
+}
+
+/// `GET /enterprise/{number}/integrations/{kind}/state`: the part of a card that changes by itself.
+pub async fn state(app: State, visit: Visit, path: web::Path<(String, String)>) -> Answered {
+    let (enterprise, kind) = at(&app, &visit, &path).await?;
+    let drawn = card::draw(&app, &enterprise, kind, Typed::default()).await?;
+    piece(
+        &app,
+        &visit,
+        &enterprise,
+        &drawn,
+        "enterprise/integrations/state.html",
+    )
+}
+
+/// `POST /enterprise/{number}/integrations/{kind}/save`: the settings form.
+pub async fn save(
+    app: State,
+    visit: Visit,
+    path: web::Path<(String, String)>,
+    form: Fields,
+) -> Answered {
+    let (enterprise, kind) = at(&app, &visit, &path).await?;
+    let stored = stored(&enterprise, kind);
+    let mut settings = filled_in(kind, &form, &stored);
+    let switching = form.iter().any(|(name, _)| name == "switch_on");
+    if switching {
+        settings["enabled"] = true.into();
+    }
+    if document::is_on(&settings)
+        && let Err(fault) = document::check(
+            kind,
+            &settings,
+            &enterprise,
+            &app.settings.server.public_url,
+        )
+    {
+        let typed = Typed {
+            settings: Some(settings),
+            fault: Some(fault),
+            open: true,
+            switching,
+            ..Typed::default()
+        };
+        return redraw(&app, &visit, &enterprise, kind, typed).await;
+    }
+    let told = json!({ kind.name: settings });
+    store(&app, &visit, &enterprise, told, "integration.save").await?;
+    let enterprise = find(&app, &visit, &path.0).await?;
+    let typed = Typed {
+        open: true,
+        said: "integration-saved",
+        ..Typed::default()
+    };
+    redraw(&app, &visit, &enterprise, kind, typed).await
+}
+
+/// Which way a switch is turned.
+#[derive(Deserialize)]
+pub struct Switch {
+    /// "1" or nothing.
+    #[serde(default)]
+    on: String,
+}
+
+/// `POST /enterprise/{number}/integrations/{kind}/switch`. Switching on opens the settings; what cannot work yet is not
+/// switched on before it is filled in.
+pub async fn switch(
+    app: State,
+    visit: Visit,
+    path: web::Path<(String, String)>,
+    form: web::Form<Switch>,
+) -> Answered {
+    let (enterprise, kind) = at(&app, &visit, &path).await?;
+    let on = !form.on.is_empty();
+    let mut settings = stored(&enterprise, kind);
+    if on
+        && let Err(fault) = document::check(
+            kind,
+            &settings,
+            &enterprise,
+            &app.settings.server.public_url,
+        )
+    {
+        let fresh = settings.is_null();
+        let typed = Typed {
+            // Nobody has typed anything yet: that fields are empty is no news.
+            fault: Some(fault).filter(|_| !fresh),
+            open: true,
+            switching: true,
+            said: "integration-fill-in",
+            ..Typed::default()
+        };
+        return redraw(&app, &visit, &enterprise, kind, typed).await;
+    }
+    if !settings.is_object() {
+        settings = json!({});
+    }
+    settings["enabled"] = on.into();
+    store(
+        &app,
+        &visit,
+        &enterprise,
+        json!({ kind.name: settings }),
+        "integration.switch",
+    )
+    .await?;
+    let enterprise = find(&app, &visit, &path.0).await?;
+    let typed = Typed {
+        open: on,
+        ..Typed::default()
+    };
+    redraw(&app, &visit, &enterprise, kind, typed).await
+}
+
+/// `POST /enterprise/{number}/integrations/{kind}/test`: asks the CRM with what the form holds, saved or not.
+pub async fn test(
+    app: State,
+    visit: Visit,
+    path: web::Path<(String, String)>,
+    form: Fields,
+) -> Answered {
+    let (enterprise, kind) = at(&app, &visit, &path).await?;
+    let settings = filled_in(kind, &form, &stored(&enterprise, kind));
+    let began = std::time::Instant::now();
+    let said = match document::check(
+        kind,
+        &settings,
+        &enterprise,
+        &app.settings.server.public_url,
+    ) {
+        Err(fault) => Err(Failed::Settings {
+            words: format!("{}: {}", fault.field, fault.words),
+        }),
+        Ok(()) => {
+            app.integrations
+                .try_settings(&enterprise, kind.name, &settings, &Question::Test)
+                .await
+        }
+    };
+    let (verdict, words) = match &said {
+        Ok(Answer::Works(words)) => ("works", words.clone()),
+        Ok(_) => ("works", String::new()),
+        Err(failed) => (named(failed), failed.to_string()),
+    };
+    let milliseconds = i32::try_from(began.elapsed().as_millis()).unwrap_or(i32::MAX);
+    let log = NewLog {
+        enterprise: enterprise.id,
+        enterprise_number: enterprise.number.clone(),
+        integration: kind.name.into(),
+        event_type: "test".into(),
+        response: if said.is_ok() {
+            words.clone()
+        } else {
+            String::new()
+        },
+        error: if said.is_ok() {
+            String::new()
+        } else {
+            words.clone()
+        },
+        status: if said.is_ok() { "success" } else { "error" }.into(),
+        milliseconds,
+        at: Utc::now(),
+        ..NewLog::default()
+    };
+    app.store.write(move |conn| logs::add(conn, &log)).await?;
+    let mut context = visit.context();
+    context.insert("verdict", verdict);
+    context.insert("words", &words);
+    context.insert("milliseconds", &milliseconds);
+    visit.page(&app, "enterprise/integrations/verdict.html", &context)
+}
+
+/// The locale files' word (`integration-test-…`) for how a CRM said no.
+fn named(failed: &Failed) -> &'static str {
+    match failed {
+        Failed::Later { .. } => "later",
+        Failed::Throttled { .. } => "throttled",
+        Failed::Refused { .. } => "refused",
+        Failed::Settings { .. } => "settings",
+    }
+}
+
+/// What is to be done with a link.
+#[derive(Deserialize)]
+pub struct Ordered {
+    order: String,
+}
+
+/// `POST /enterprise/{number}/integrations/{kind}/order`: pause, resume or reset.
+pub async fn order(
+    app: State,
+    visit: Visit,
+    path: web::Path<(String, String)>,
+    form: web::Form<Ordered>,
+) -> Answered {
+    let (enterprise, kind) = at(&app, &visit, &path).await?;
+    let (order, action) = match form.order.as_str() {
+        "pause" => (Order::Pause, "integration.pause"),
+        "resume" => (Order::Resume, "integration.resume"),
+        "reset" => (Order::Reset, "integration.reset"),
+        _ => return Err(AppError::BadRequest("order: pause, resume or reset".into())),
+    };
+    if !app
+        .integrations
+        .order(enterprise.id, kind.name, order)
+        .await
+    {
+        return Err(AppError::Busy {
+            message: "the link does not answer".into(),
+            retry_after: 5,
+        });
+    }
+    let entry = note(
+        &visit,
+        enterprise.id,
+        action,
+        json!({"integration": kind.name}),
+    )?;
+    app.store
+        .write(move |conn| audit::add(conn, &entry, Utc::now()))
+        .await?;
+    let drawn = card::draw(&app, &enterprise, kind, Typed::default()).await?;
+    piece(
+        &app,
+        &visit,
+        &enterprise,
+        &drawn,
+        "enterprise/integrations/state.html",
+    )
+}
+
+/// Which deliveries are to be sent again: one, or those of some days and of one kind.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    delivery: Option<i64>,
+    kind: String,
+    /// Days on the enterprise's calendar, both included.
+    from: String,
+    to: String,
+}
+
+/// `POST /enterprise/{number}/integrations/{kind}/resend`
+pub async fn resend(
+    app: State,
+    visit: Visit,
+    path: web::Path<(String, String)>,
+    form: web::Form<Wanted>,
+) -> Answered {
+    let (enterprise, kind) = at(&app, &visit, &path).await?;
+    let again = Again {
+        ids: form.delivery.into_iter().collect(),
+        integration: Some(kind.name.into()),
+        kind: Some(form.kind.clone()).filter(|kind| !kind.is_empty()),
+        from: instant(&form.from, "from", enterprise.time_zone, 0)?,
+        to: instant(&form.to, "to", enterprise.time_zone, 1)?,
+    };
+    let what = json!({"integration": kind.name, "delivery": form.delivery, "kind": form.kind, "from": form.from, "to": form.to});
+    let count = app.integrations.resend(enterprise.id, again).await?;
+    let entry = note(
+        &visit,
+        enterprise.id,
+        "integration.resend",
+        json!({"which": what, "deliveries": count}),
+    )?;
+    app.store
+        .write(move |conn| audit::add(conn, &entry, Utc::now()))
+        .await?;
+    let mut drawn = card::draw(&app, &enterprise, kind, Typed::default()).await?;
+    drawn["resent"] = count.into();
+    piece(
+        &app,
+        &visit,
+        &enterprise,
+        &drawn,
+        "enterprise/integrations/state.html",
+    )
+}
+
+/// Changes the document by `told` and notes what changed; nothing is written when nothing did.
+pub async fn store(
+    app: &App,
+    visit: &Visit,
+    enterprise: &Arc<Enterprise>,
+    told: Value,
+    action: &str,
+) -> Result<Value, AppError> {
+    let id = enterprise.id;
+    let vault = app.store.vault().clone();
+    let public_url = app.settings.server.public_url.clone();
+    let (place, entry) = (enterprise.clone(), note(visit, id, action, Value::Null)?);
+    // The document is read in the transaction that writes it, so that two who change it lose nothing of each other's.
+    let made = app
+        .store
+        .write(move |conn| {
+            let before = enterprises::integrations(conn, &vault, id)?;
+            let after = match changed(&before, told.clone(), &place, &public_url) {
+                Ok(after) => after,
+                Err(words) => return Ok(Err(words)),
+            };
+            let what = difference(&before, &after);
+            if before != after {
+                enterprises::save_integrations(conn, &vault, id, &after, Utc::now())?;
+                audit::add(
+                    conn,
+                    &audit::NewEntry {
+                        what,
+                        ..entry.clone()
+                    },
+                    Utc::now(),
+                )?;
+            }
+            Ok(Ok(after))
+        })
+        .await?;
+    let after = made.map_err(AppError::BadRequest)?;
+    spread(app, &enterprise.number).await;
+    Ok(after)
+}
+
+async fn at(
+    app: &App,
+    visit: &Visit,
+    path: &(String, String),
+) -> Result<(Arc<Enterprise>, &'static Kind), AppError> {
+    Ok((find(app, visit, &path.0).await?, kind(&path.1)?))
+}
+
+fn stored(enterprise: &Enterprise, kind: &Kind) -> Value {
+    enterprise
+        .integrations
+        .get(kind.name)
+        .map_or(Value::Null, |part| part.settings.clone())
+}
+
+async fn redraw(
+    app: &App,
+    visit: &Visit,
+    enterprise: &Enterprise,
+    kind: &Kind,
+    typed: Typed,
+) -> Answered {
+    let drawn = card::draw(app, enterprise, kind, typed).await?;
+    piece(
+        app,
+        visit,
+        enterprise,
+        &drawn,
+        "enterprise/integrations/card.html",
+    )
+}
+
+fn piece(
+    app: &App,
+    visit: &Visit,
+    enterprise: &Enterprise,
+    card: &Value,
+    template: &str,
+) -> Answered {
+    let mut context = context(visit, enterprise, "integrations")?;
+    context.insert("card", card);
+    visit.page(app, template, &context)
+}
