@@ -11,6 +11,7 @@ use super::record::CallId;
 use super::state::CallState;
 use crate::cache::Cache;
 use crate::cache::snapshot::Enterprise;
+use crate::store::deliveries::{self, Delivery, DeliveryState};
 use crate::store::{Conn, StoreError, calls, journal};
 
 /// A call as its journal makes it.
@@ -20,6 +21,8 @@ pub struct Rebuilt {
     pub events: Vec<Event>,
     /// When its last event arrived, milliseconds since 1970.
     pub last_heard: i64,
+    /// What the table still has to tell CRMs of it; not read at start-up, when links look there by themselves.
+    pub open: Vec<Delivery>,
 }
 
 /// Calls read from the journal together.
@@ -38,17 +41,27 @@ pub async fn one(
         return Ok(None);
     };
     let id = enterprise.id;
-    let (events, uuid) = deps
+    let (events, uuid, mut open) = deps
         .store
         .read(move |conn| {
             let events = journal::of_calls(conn, &[call])?;
             Ok((
                 events,
                 calls::by_id(conn, Some(id), call)?.map(|row| row.record.uuid),
+                deliveries::of_call(conn, id, call)?,
             ))
         })
         .await?;
-    Ok(Some(fold(call, uuid, &enterprise, events)))
+    // Telegram asks the table by itself. Whoever has a lease, perhaps nobody was handed the row.
+    open.retain_mut(|row| {
+        let is_open = matches!(row.state, DeliveryState::Due | DeliveryState::Leased);
+        row.state = DeliveryState::Due;
+        is_open && row.integration != crate::telegram::INTEGRATION
+    });
+    Ok(Some(Rebuilt {
+        open,
+        ..fold(call, uuid, &enterprise, events)
+    }))
 }
 
 /// Every unfinished call. Blocks on the database: for start-up, on a plain thread.
@@ -115,6 +128,7 @@ fn fold(
         followed,
         events,
         last_heard,
+        open: Vec::new(),
     }
 }
 

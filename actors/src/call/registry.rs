@@ -254,6 +254,7 @@ impl Registry {
             followed,
             events,
             last_heard,
+            open,
         } = rebuilt;
         let id = followed.state.id;
         if self.calls.contains_key(&id) {
@@ -271,6 +272,12 @@ impl Registry {
         let is_news = !ended || self.deps.board.view(id).is_some();
         if let Some(record) = followed.record.as_ref().filter(|_| is_news) {
             self.deps.board.publish(record.clone());
+            if !open.is_empty() {
+                // Rows whose commit was never answered stand in the table: nothing of the call may overtake them.
+                self.deps
+                    .outlets
+                    .changed(&followed.enterprise, record.clone(), open, None);
+            }
         }
         self.launch(followed, hashes, ended, ctx);
         if let Some(entry) = self.calls.get_mut(&id) {
