@@ -13,7 +13,6 @@ use actix::prelude::*;
 use chrono::Utc;
 use futures_util::future::BoxFuture;
 use rand::RngExt;
-use secrecy::SecretString;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -22,7 +21,7 @@ use super::messages::{Find, Found, Invalidate, Key, Refresh, Reload};
 use super::shared::{Shared, UnknownKey};
 use super::snapshot::Enterprise;
 use super::source::{Source, SourceError, Which};
-use super::table::TokenKey;
+use super::tokens::Tokens;
 
 type Loaded = Result<Vec<Enterprise>, SourceError>;
 
@@ -36,24 +35,11 @@ struct Flight {
     next: Option<Vec<oneshot::Sender<Landing>>>,
 }
 
-/// Tokens nobody knows yet: looked up together, one question at a time.
-#[derive(Default)]
-struct Tokens {
-    gathered: HashMap<TokenKey, (SecretString, Vec<oneshot::Sender<Found>>)>,
-    /// Those of the question under way.
-    asked: HashMap<TokenKey, Vec<oneshot::Sender<Found>>>,
-    scheduled: bool,
-    last: Option<Instant>,
-}
-
-/// More tokens than this waiting for one answer is an attack: the rest is told to come again.
-const GATHER_LIMIT: usize = 10_000;
-
 pub(super) struct CacheActor {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     source: Arc<dyn Source>,
     flights: HashMap<Key, Flight>,
-    tokens: Tokens,
+    pub(super) tokens: Tokens,
     order: u64,
     /// Enterprises found missing, by the number of the load that missed them.
     gone: HashMap<i64, u64>,
@@ -138,7 +124,7 @@ impl CacheActor {
     }
 
     /// A load with its deadline and its number.
-    fn load(&mut self, which: Which) -> (BoxFuture<'static, (Loaded, Duration)>, u64) {
+    pub(super) fn load(&mut self, which: Which) -> (BoxFuture<'static, (Loaded, Duration)>, u64) {
         self.order += 1;
         let deadline = Duration::from_millis(self.shared.times.load_deadline_ms);
         let (source, began) = (self.source.clone(), Instant::now());
@@ -236,7 +222,7 @@ impl CacheActor {
         Ok(())
     }
 
-    fn install(&mut self, mut loaded: Vec<Enterprise>, missing: Vec<i64>, order: u64) {
+    pub(super) fn install(&mut self, mut loaded: Vec<Enterprise>, missing: Vec<i64>, order: u64) {
         loaded.retain(|enterprise| self.gone.get(&enterprise.id).is_none_or(|at| *at < order));
         for enterprise in &loaded {
             self.gone.remove(&enterprise.id);
@@ -246,7 +232,7 @@ impl CacheActor {
     }
 
     /// Counts a load; after a failure sees to another try, and says so once in the log.
-    fn tally(
+    pub(super) fn tally(
         &mut self,
         loaded: Loaded,
         took: Duration,
@@ -331,59 +317,6 @@ impl CacheActor {
             _ => self.board(Key::All, false, None, ctx),
         }
     }
-
-    /// Asks for the gathered tokens now, or as soon as the pause since the last question is over.
-    fn schedule_tokens(&mut self, ctx: &mut Context<Self>) {
-        if self.tokens.scheduled || self.tokens.gathered.is_empty() {
-            return;
-        }
-        self.tokens.scheduled = true;
-        let gather = Duration::from_millis(self.shared.times.token_gather_ms);
-        let pause = self
-            .tokens
-            .last
-            .map_or(Duration::ZERO, |last| gather.saturating_sub(last.elapsed()));
-        if pause.is_zero() {
-            self.ask_tokens(ctx);
-        } else {
-            ctx.run_later(pause, |actor, ctx| actor.ask_tokens(ctx));
-        }
-    }
-
-    fn ask_tokens(&mut self, ctx: &mut Context<Self>) {
-        let gathered = std::mem::take(&mut self.tokens.gathered);
-        let (tokens, asked): (Vec<_>, HashMap<_, _>) = gathered
-            .into_iter()
-            .map(|(key, (token, waiting))| (token, (key, waiting)))
-            .unzip();
-        self.tokens.asked = asked;
-        let (load, order) = self.load(Which::Tokens(tokens));
-        ctx.spawn(
-            load.into_actor(self)
-                .map(move |(loaded, took), actor, ctx| {
-                    let loaded = actor.tally(loaded, took, ctx);
-                    let landing = loaded.map(|loaded| actor.install(loaded, Vec::new(), order));
-                    let asked = std::mem::take(&mut actor.tokens.asked);
-                    let table = actor.shared.table.load_full();
-                    if landing.is_ok() {
-                        let unknown = asked.keys().filter(|key| table.by_token(key).is_none());
-                        actor
-                            .shared
-                            .remember_unknown(unknown.map(|key| UnknownKey::Token(*key)));
-                    }
-                    for (key, waiting) in asked {
-                        let found = table.by_token(&key).map(|entry| entry.enterprise.clone());
-                        let answer = landing.clone().map(|()| found);
-                        for waiter in waiting {
-                            let _gone = waiter.send(answer.clone());
-                        }
-                    }
-                    actor.tokens.last = Some(Instant::now());
-                    actor.tokens.scheduled = false;
-                    actor.schedule_tokens(ctx);
-                }),
-        );
-    }
 }
 
 impl Actor for CacheActor {
@@ -413,31 +346,7 @@ impl Handler<Find> for CacheActor {
 
     fn handle(&mut self, find: Find, ctx: &mut Self::Context) -> Self::Result {
         let key = match find {
-            Find::Token(key, token) => {
-                // It may have been loaded while this message waited.
-                if let Some(entry) = self.shared.table.load().by_token(&key) {
-                    return ready(Ok(Some(entry.enterprise.clone())));
-                }
-                let (tell, told) = oneshot::channel();
-                let Tokens {
-                    gathered, asked, ..
-                } = &mut self.tokens;
-                if let Some(waiting) = asked.get_mut(&key) {
-                    waiting.push(tell);
-                } else if let Some((_, waiting)) = gathered.get_mut(&key) {
-                    waiting.push(tell);
-                } else if gathered.len() < GATHER_LIMIT {
-                    gathered.insert(key, (token, vec![tell]));
-                } else {
-                    return ready(Err(Unavailable(
-                        "too many unknown tokens at once".to_owned(),
-                    )));
-                }
-                self.schedule_tokens(ctx);
-                return Box::pin(async move {
-                    told.await.unwrap_or_else(|_dropped| Err(interrupted()))
-                });
-            }
+            Find::Token(key, token) => return self.find_token(key, token, ctx),
             Find::Key(key) => key,
         };
         if let Some(enterprise) = look_up(&self.shared, &key) {
@@ -498,10 +407,10 @@ fn look_up(shared: &Shared, key: &Key) -> Option<Arc<Enterprise>> {
     entry.map(|entry| entry.enterprise.clone())
 }
 
-fn ready<T: 'static>(value: T) -> ResponseFuture<T> {
+pub(super) fn ready<T: 'static>(value: T) -> ResponseFuture<T> {
     Box::pin(std::future::ready(value))
 }
 
-fn interrupted() -> Unavailable {
+pub(super) fn interrupted() -> Unavailable {
     Unavailable("the load was interrupted".to_owned())
 }

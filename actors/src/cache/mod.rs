@@ -20,6 +20,7 @@ pub mod snapshot;
 pub mod source;
 pub mod stats;
 mod table;
+mod tokens;
 
 #[cfg(test)]
 pub(crate) mod tests;

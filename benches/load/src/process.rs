@@ -74,9 +74,9 @@ impl Server {
         cpu_of(self.child.id())
     }
 
-    /// Resident memory in bytes.
+    /// Resident memory of its own in bytes: without the pages of files it has mapped, which are the kernel's cache.
     pub fn memory(&self) -> u64 {
-        status_field(self.child.id(), "VmRSS:") * 1024
+        status_field(self.child.id(), "RssAnon:") * 1024
     }
 
     /// kill -9.

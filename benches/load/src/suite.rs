@@ -382,21 +382,25 @@ impl Bench<'_> {
             measure: Duration::from_secs(300),
             ..self.load(&server)
         };
-        // The first calls bring buffers, caches and threads to their size; they do not count as memory for a call.
+        let connections = load.enterprises * load.connections_each;
+        let all = self.choice.live / connections;
+        // The first calls bring buffers, caches (SQLite's page cache is 64 MiB) and threads to their size; what the
+        // others add is memory for calls.
+        let first = all * 3 / 10;
         run(&Load {
-            most_calls: Some(10),
+            most_calls: Some(first),
             ..load.clone()
         })?;
         wait_for_quiet(&server);
         let before = server.memory();
-        let each = self.choice.live / (load.enterprises * load.connections_each);
         let sent = run(&Load {
-            most_calls: Some(each),
+            most_calls: Some(all - first),
             ..load.clone()
         })?;
         wait_for_quiet(&server);
-        let calls = each * load.enterprises * load.connections_each;
-        let bytes_each = server.memory().saturating_sub(before) as f64 / f64::from(calls);
+        let calls = all * connections;
+        let counted = (all - first) * connections;
+        let bytes_each = server.memory().saturating_sub(before) as f64 / f64::from(counted);
         eprintln!(
             "    {} events in {:.1} s; {bytes_each:.0} bytes for each live call",
             sent.sample.sent,
