@@ -285,7 +285,12 @@ fn a_killed_process_delivers_after_its_start(database: &TestDatabase) {
             world.account(0).event_count() > begun + 3
         });
         world.kill();
+        let killed = std::time::Instant::now();
         world.crm.state.script.clear();
+        // No process starts within the moment in which requests and statements of the dead one are still on their way.
+        world.until("what was under way has arrived", |_| {
+            killed.elapsed() > std::time::Duration::from_millis(500)
+        });
         world.start(fast());
     }
     for call in 1..=30 {

@@ -21,7 +21,7 @@ use crate::store::testing::{TestDatabase, wait};
 use crate::store::{Commit, Committed, Options, Store};
 
 /// Nothing here takes longer, unless it is broken.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Settings with the real proportions in milliseconds instead of minutes.
 pub fn fast() -> Settings {
