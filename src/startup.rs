@@ -44,6 +44,7 @@ pub fn open_store(settings: &Settings) -> anyhow::Result<Store> {
         readers: settings.database.pool,
         queue: settings.events.queue,
         lease: settings.deliveries.lease.0,
+        pace: settings.database.pace.0,
         ..Options::default()
     };
     Store::open(&settings.database.url, vault, options).context("`database.url`")

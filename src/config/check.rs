@@ -54,6 +54,10 @@ pub fn findings(settings: &Settings) -> Vec<String> {
         settings.database.pool == 0 || settings.database.pool > 100,
         "`database.pool` must be between 1 and 100",
     );
+    say(
+        settings.database.pace.0 > std::time::Duration::from_millis(100),
+        "`database.pace` must be 100ms at most: hosts wait for it",
+    );
 
     let key = settings.secrets.key.expose_secret();
     say(

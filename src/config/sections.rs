@@ -65,6 +65,7 @@ pub struct Database {
     pub url: String,
     pub pool: u32,
     pub timeout: Span,
+    pub pace: Span,
 }
 
 impl std::fmt::Debug for Database {

@@ -63,6 +63,10 @@ pub struct Options {
     pub queue: usize,
     /// Jobs in one transaction at most.
     pub batch: usize,
+    /// From one commit to the next at least, while jobs come thick.
+    pub pace: Duration,
+    /// How long the outcomes of deliveries wait for company before they are written: nobody waits for them.
+    pub settlements: Duration,
     /// Who takes leases: the same after a restart of the same process, another for every process.
     pub owner: String,
     /// How long a lease is ours.
@@ -79,6 +83,8 @@ impl Default for Options {
             readers: 4,
             queue: 10_000,
             batch: 512,
+            pace: Duration::from_millis(4),
+            settlements: Duration::from_millis(25),
             owner: "patchbay".into(),
             lease: Duration::from_secs(60),
             postgres_writers: 2,

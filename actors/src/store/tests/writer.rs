@@ -4,7 +4,7 @@ use super::*;
 use crate::store::deliveries::DeliveryState;
 use crate::store::testing::{TestDatabase, number, wait};
 use crate::store::{
-    Commit, Committed, CustomerChange, Merge, calls, customers, deliveries, journal,
+    Commit, Committed, CustomerChange, Merge, Options, calls, customers, deliveries, journal,
 };
 
 fn an_event_is_there_after_its_commit(database: &TestDatabase) {
@@ -256,7 +256,37 @@ fn merged_calls_are_one(database: &TestDatabase) {
     }
 }
 
+fn a_busy_moment_costs_one_commit_and_a_pause_no_wait(database: &TestDatabase) {
+    let e = enterprise(&database.store(), "0367");
+    // With a pace of an hour only a full half batch, never the clock, ends the gathering.
+    let store = database.store_with(Options {
+        pace: std::time::Duration::from_secs(3600),
+        batch: 8,
+        postgres_writers: 1,
+        ..Options::default()
+    });
+    let commit = |number: i64| {
+        let event = event(e, number, "start", &format!("{number}.1"));
+        let store = store.clone();
+        async move { store.commit(Commit::of(event)).await }
+    };
+    stored(wait(commit(1)).unwrap());
+    assert_eq!(store.writer_state().batches, 1, "after a pause: at once");
+    wait(async {
+        let early: Vec<_> = (2..=4).map(|number| tokio::spawn(commit(number))).collect();
+        while store.writer_state().waiting < early.len() {
+            tokio::task::yield_now().await;
+        }
+        stored(commit(5).await.unwrap());
+        for one in early {
+            stored(one.await.unwrap().unwrap());
+        }
+    });
+    assert_eq!(store.writer_state().batches, 2, "four events, one commit");
+}
+
 crate::for_each_database!(
+    a_busy_moment_costs_one_commit_and_a_pause_no_wait,
     an_event_is_there_after_its_commit,
     a_resend_changes_nothing,
     of_two_same_events_in_a_batch_the_second_is_the_duplicate,

@@ -1,5 +1,6 @@
 //! The group-commit lane: a thread takes whatever waits, commits it as one transaction, answers all (on PostgreSQL two
-//! threads, so that one batch is made while the other goes to the disk). There is no timer: while one commit runs the next batch gathers. Used through `Store::{commit, settle, write}`.
+//! threads, so that one batch is made while the other goes to the disk). A job that comes after a pause is
+//! committed at once; while jobs come thick, batches are at least a pace apart, because a commit costs far more than a row. Used through `Store::{commit, settle, write}`.
 //!
 //! ```text
 //!   callers ──► queue (bounded; full is refused) ──► thread: begin · rows of all jobs · commit · answer all
@@ -19,7 +20,7 @@ pub mod state;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -48,13 +49,47 @@ pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     some: Condvar,
     capacity: usize,
+    gather: Gather,
     pub(crate) counters: Counters,
+}
+
+/// How long jobs gather, so that a busy moment costs few commits. A job that comes after a pause waits for nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gather {
+    /// From one batch to the next at least.
+    pace: Duration,
+    /// How long settlements of deliveries wait for company: nobody waits for them.
+    settlements: Duration,
+    /// So many jobs are written at once.
+    enough: usize,
 }
 
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<(Instant, Job)>,
+    /// How many of them somebody waits for: all but settlements.
+    hurried: usize,
     closed: bool,
+    /// When a batch was last taken.
+    taken: Option<Instant>,
+    /// Threads that wait for any job, and for a hurried one. Only they are woken: a wake-up costs more than a row.
+    idle: usize,
+    dozing: usize,
+}
+
+impl Waiting {
+    /// Until when more jobs may gather before these are written; `None` when nothing waits.
+    fn due(&self, gather: &Gather) -> Option<Instant> {
+        let (oldest, _) = self.jobs.front()?;
+        if self.closed || self.jobs.len() >= gather.enough {
+            return Some(*oldest);
+        }
+        Some(if self.hurried > 0 {
+            self.taken.map_or(*oldest, |taken| taken + gather.pace)
+        } else {
+            *oldest + gather.settlements
+        })
+    }
 }
 
 impl Queue {
@@ -69,26 +104,59 @@ impl Queue {
             self.counters.refused_full.fetch_add(1, Relaxed);
             return false;
         }
+        let hurried = !matches!(job, Job::Settle(..));
+        waiting.hurried += usize::from(hurried);
         waiting.jobs.push_back((Instant::now(), job));
+        let wake = waiting.idle > 0
+            || waiting.dozing > 0 && (hurried || waiting.jobs.len() == self.gather.enough);
         drop(waiting);
-        self.some.notify_one();
+        if wake {
+            self.some.notify_one();
+        }
         true
     }
 
-    /// Waits for jobs and takes at most `limit`; `None` when the store is closed and nothing is left.
+    /// Waits for jobs, lets more gather, and takes at most `limit`; `None` when the store is closed and nothing is left.
     pub(crate) fn take(&self, limit: usize) -> Option<Vec<Job>> {
         let mut waiting = self.lock();
-        while waiting.jobs.is_empty() {
-            if waiting.closed {
-                return None;
+        loop {
+            let Some(due) = waiting.due(&self.gather) else {
+                if waiting.closed {
+                    return None;
+                }
+                waiting.idle += 1;
+                waiting = self
+                    .some
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner);
+                waiting.idle -= 1;
+                continue;
+            };
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
             }
+            let doze = waiting.hurried == 0;
+            waiting.dozing += usize::from(doze);
             waiting = self
                 .some
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
+                .wait_timeout(waiting, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            waiting.dozing -= usize::from(doze);
         }
+        waiting.taken = Some(Instant::now());
         let count = waiting.jobs.len().min(limit);
-        Some(waiting.jobs.drain(..count).map(|(_, job)| job).collect())
+        let jobs: Vec<Job> = waiting.jobs.drain(..count).map(|(_, job)| job).collect();
+        let hurried = jobs.iter().filter(|job| !matches!(job, Job::Settle(..)));
+        waiting.hurried -= hurried.count();
+        // Another thread may have slept through what is left.
+        let more = !waiting.jobs.is_empty() && waiting.idle > 0;
+        drop(waiting);
+        if more {
+            self.some.notify_one();
+        }
+        Some(jobs)
     }
 }
 
@@ -104,6 +172,11 @@ impl Writer {
             waiting: Mutex::default(),
             some: Condvar::new(),
             capacity: options.queue,
+            gather: Gather {
+                pace: options.pace,
+                settlements: options.settlements,
+                enough: options.batch.div_ceil(2),
+            },
             counters: Counters::default(),
         });
         let count = if place.is_sqlite() {
