@@ -32,6 +32,9 @@ pub enum AppError {
     /// The secret in the request is nobody's; the words say which.
     #[error("{0}")]
     Denied(String),
+    /// A CRM did not do what it was asked; its words.
+    #[error("{0}")]
+    Crm(String),
     /// An Asterisk host did not do what it was asked.
     #[error("{0}")]
     Host(#[from] HostError),
@@ -74,6 +77,7 @@ impl AppError {
             AppError::NotFound | AppError::Missing(_) => "not-found",
             AppError::Unauthenticated => "unauthenticated",
             AppError::Denied(_) => "denied",
+            AppError::Crm(_) => "crm",
             AppError::Host(error) => error.word(),
             AppError::Forbidden => "forbidden",
             AppError::StaleForm => "stale-form",
@@ -100,6 +104,7 @@ impl ResponseError for AppError {
             AppError::NotFound | AppError::Missing(_) => StatusCode::NOT_FOUND,
             AppError::Unauthenticated => StatusCode::UNAUTHORIZED,
             AppError::Denied(_) => StatusCode::UNAUTHORIZED,
+            AppError::Crm(_) => StatusCode::BAD_GATEWAY,
             AppError::Host(error) => host_status(error),
             AppError::Forbidden | AppError::StaleForm => StatusCode::FORBIDDEN,
             AppError::BadRequest(_) => StatusCode::BAD_REQUEST,
@@ -220,6 +225,7 @@ mod tests {
             (AppError::NotFound, 404),
             (AppError::Unauthenticated, 401),
             (AppError::Denied("x".into()), 401),
+            (AppError::Crm("x".into()), 502),
             (HostError::Timeout.into(), 504),
             (HostError::AsteriskNotRunning.into(), 502),
             (HostError::UnknownExtension("159".into()).into(), 400),

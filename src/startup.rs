@@ -24,6 +24,7 @@ use crate::web::emulator::runs::Runs;
 use crate::web::events::gauge::Gauge;
 use crate::web::events::refusal::Refusals;
 use crate::web::render::{Pages, find_assets};
+use crate::web::retailcrm::Turns;
 use crate::web::serve::{Listening, listen};
 use crate::web::session::password;
 use crate::web::session::policy::Role;
@@ -93,6 +94,7 @@ pub async fn build(
         telegram,
         started: Instant::now(),
         runs: Runs::default(),
+        modules: Turns::default(),
         boot: format!("{:08x}", rand::random::<u32>()),
         pages,
         throttle,

@@ -19,6 +19,7 @@ use crate::web::emulator::runs::Runs;
 use crate::web::events::gauge::Gauge;
 use crate::web::events::refusal::Refusals;
 use crate::web::render::Pages;
+use crate::web::retailcrm::Turns;
 use crate::web::session::throttle::Throttle;
 
 /// The application's state.
@@ -51,6 +52,8 @@ pub struct App {
     pub refusals: Refusals,
     /// Emulated calls that were begun here.
     pub runs: Runs,
+    /// Acts on enterprises' RetailCRM modules take turns.
+    pub modules: Turns,
     pub pages: Pages,
     pub throttle: Throttle,
     pub started: Instant,

@@ -13,6 +13,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, web};
 use futures_util::StreamExt;
 
 use super::locale::Lang;
+use super::retailcrm::account;
 use super::session::policy::{Area, allows};
 use super::session::{self, COOKIE};
 use super::visit::{Viewer, Visit, go, html};
@@ -38,7 +39,7 @@ pub async fn pass(
         .ok_or_else(|| {
             AppError::unknown(anyhow::anyhow!("the application's state is not registered"))
         })?;
-    let (mut visit, chosen) = look(&app, &request).await?;
+    let (mut visit, chosen) = look(&app, area, &request).await?;
     let browser = wants_page(request.headers());
     let piece = visit.piece;
     let admitted = admit(&app, area, &mut visit, &mut request).await;
@@ -77,11 +78,25 @@ pub async fn pass(
 }
 
 /// Who asks, and the language newly chosen by `?lang=`.
-async fn look(app: &App, request: &ServiceRequest) -> Result<(Visit, Option<Lang>), AppError> {
-    let viewer: Option<Arc<Viewer>> = match request.cookie(COOKIE) {
+async fn look(
+    app: &App,
+    area: Area,
+    request: &ServiceRequest,
+) -> Result<(Visit, Option<Lang>), AppError> {
+    let mut viewer: Option<Arc<Viewer>> = match request.cookie(COOKIE) {
         Some(cookie) => session::find(app, cookie.value()).await?.map(Arc::new),
         None => None,
     };
+    let let_in = viewer
+        .as_ref()
+        .is_some_and(|viewer| allows(Some(viewer.role), area));
+    if area == Area::Module
+        && !let_in
+        && let Some(cookie) = request.cookie(account::COOKIE)
+        && let Some(guest) = account::guest(app, cookie.value()).await?
+    {
+        viewer = Some(Arc::new(guest));
+    }
     let chosen = request
         .query_string()
         .split('&')
@@ -267,9 +282,11 @@ fn draw_failure(app: &App, visit: &Visit, piece: bool, answer: ServiceResponse) 
     let mut context = visit.context();
     context.insert("word", error.word());
     let detail = match error {
-        AppError::BadRequest(words) | AppError::Conflict(words) | AppError::TooLarge(words) => {
-            words.clone()
-        }
+        AppError::BadRequest(words)
+        | AppError::Conflict(words)
+        | AppError::Denied(words)
+        | AppError::Crm(words)
+        | AppError::TooLarge(words) => words.clone(),
         _ => String::new(),
     };
     context.insert("detail", &detail);

@@ -10,6 +10,7 @@ pub mod hosts;
 pub mod live;
 pub mod locale;
 pub mod render;
+pub mod retailcrm;
 pub mod routes;
 pub mod serve;
 pub mod session;

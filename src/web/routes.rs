@@ -6,6 +6,7 @@ use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
 
 use super::enterprise::{self, integrations};
 use super::hosts::{click, redirect, request};
+use super::retailcrm::{self, account};
 use super::session::policy::Area;
 use super::{calls, emulator, events, gate, gateway, live, session, statics, system};
 use crate::error::AppError;
@@ -223,6 +224,123 @@ pub fn table() -> Vec<Entry> {
             "/admin/integrations/stats",
             Area::Admin,
             integrations::stats::json,
+        ),
+        // The RetailCRM module: its page, what can be done there, and the same as JSON.
+        get("/retailcrm-admin", Area::Module, retailcrm::page::page),
+        get("/retailcrm-admin/", Area::Module, retailcrm::page::page),
+        get("/retailcrm-admin/account", Area::Keyed, account::open),
+        post("/retailcrm-admin/account", Area::Keyed, account::open),
+        get(
+            "/retailcrm-admin/module/{number}/log",
+            Area::Module,
+            retailcrm::page::log,
+        ),
+        post(
+            "/retailcrm-admin/module/{number}/test",
+            Area::Module,
+            retailcrm::page::test,
+        ),
+        post(
+            "/retailcrm-admin/module/{number}/register",
+            Area::Module,
+            retailcrm::page::register,
+        ),
+        post(
+            "/retailcrm-admin/module/{number}/remove",
+            Area::Module,
+            retailcrm::page::remove,
+        ),
+        post(
+            "/retailcrm-admin/module/{number}/managers",
+            Area::Module,
+            retailcrm::page::managers,
+        ),
+        post(
+            "/retailcrm-admin/module/{number}/managers/save",
+            Area::Module,
+            retailcrm::page::give,
+        ),
+        get(
+            "/retailcrm-admin/api/config/{number}",
+            Area::Module,
+            retailcrm::api::config,
+        ),
+        entry(
+            Method::PUT,
+            "/retailcrm-admin/api/config/{number}",
+            Area::Module,
+            retailcrm::api::save,
+        ),
+        entry(
+            Method::DELETE,
+            "/retailcrm-admin/api/config/{number}",
+            Area::Module,
+            retailcrm::api::remove,
+        ),
+        post(
+            "/retailcrm-admin/api/register/{number}",
+            Area::Module,
+            retailcrm::api::register,
+        ),
+        post(
+            "/retailcrm-admin/api/test/{number}",
+            Area::Module,
+            retailcrm::api::test,
+        ),
+        get(
+            "/retailcrm-admin/api/internal-phones/{number}",
+            Area::Module,
+            retailcrm::api::internal_phones,
+        ),
+        get(
+            "/retailcrm-admin/api/managers/{number}",
+            Area::Module,
+            retailcrm::api::managers,
+        ),
+        get(
+            "/retailcrm-admin/api/user-extensions/{number}",
+            Area::Module,
+            retailcrm::api::user_extensions,
+        ),
+        post(
+            "/retailcrm-admin/api/save-extensions/{number}",
+            Area::Module,
+            retailcrm::api::save_extensions,
+        ),
+        post(
+            "/retailcrm-admin/api/sync-extensions/{number}",
+            Area::Module,
+            retailcrm::api::sync_extensions,
+        ),
+        get(
+            "/retailcrm-admin/api/config-cache/active-enterprises",
+            Area::Module,
+            retailcrm::api::active_enterprises,
+        ),
+        post(
+            "/retailcrm-admin/api/config-cache/active-enterprises",
+            Area::Module,
+            retailcrm::api::active_enterprises,
+        ),
+        get(
+            "/retailcrm-admin/api/config-cache/refresh/{number}",
+            Area::Module,
+            retailcrm::api::refresh,
+        ),
+        post(
+            "/retailcrm-admin/api/config-cache/refresh/{number}",
+            Area::Module,
+            retailcrm::api::refresh,
+        ),
+        get(
+            "/retailcrm-admin/api/config-cache/refresh-all",
+            Area::Module,
+            retailcrm::api::refresh_all,
+        ),
+        post(
+            "/retailcrm-admin/api/config-cache/refresh-all",
+            Area::Module,
+            retailcrm::api::refresh_all,
         ),
         // Made-up calls.
         get("/test-interface", Area::Admin, emulator::page::page),

@@ -197,6 +197,20 @@ impl Door {
         read(request.send_form(&fields).await).await
     }
 
+    /// A form sent with any method.
+    pub async fn send(
+        &self,
+        browser: &Browser,
+        method: &actix_web::http::Method,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Answer {
+        let request = client()
+            .request(method.clone(), format!("{}{path}", self.base))
+            .insert_header(("Cookie", browser.cookie.clone()));
+        read(request.send_form(&fields).await).await
+    }
+
     /// An event of enterprise 0367 or 0401.
     pub async fn event(&self, number: &str, kind: &str, mut body: Value) -> Answer {
         body["Token"] = format!("token-of-{number}").into();

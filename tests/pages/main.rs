@@ -6,5 +6,6 @@ mod calls;
 mod door;
 mod emulator;
 mod integrations;
+mod retailcrm;
 mod sessions;
 mod stream;

@@ -261,7 +261,9 @@ impl Handler<Ask> for Link {
             let words = self.seen.borrow().fault.clone();
             return Box::pin(actix::fut::ready(Err(Failed::Settings { words })));
         }
-        if question != Question::Test && matches!(self.breaker.permit(Utc::now()), Permit::No(_)) {
+        if !matches!(question, Question::Test)
+            && matches!(self.breaker.permit(Utc::now()), Permit::No(_))
+        {
             return Box::pin(actix::fut::ready(refused(
                 "the CRM fails and is left alone for a moment",
             )));

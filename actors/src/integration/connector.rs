@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::limiter::Rate;
+use super::registration::{Registered, Registration, Taken};
 use super::request::{Reply, Request};
 use crate::cache::snapshot::Enterprise;
 use crate::call::record::{Notice, NoticeKind};
@@ -158,7 +159,7 @@ pub enum Failed {
 }
 
 /// What Patchbay asks a CRM.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Question {
     /// Do address and key work?
     Test,
@@ -168,6 +169,10 @@ pub enum Question {
     Responsible { phone: String },
     /// Who works there?
     Managers,
+    /// Hold this of us, instead of what you held.
+    Register(Box<Registration>),
+    /// What do you hold of us under this code?
+    Registration { code: String },
 }
 
 /// What it answers.
@@ -177,6 +182,9 @@ pub enum Answer {
     Customer(Option<Customer>),
     Responsible(Option<Manager>),
     Managers(Vec<Manager>),
+    Taken(Taken),
+    /// `None`: it holds nothing under that code.
+    Registration(Option<Registered>),
 }
 
 /// How a pop-up's outcome begins when the CRM took it and then had nobody to show it to; extensions (or user ids)

@@ -12,8 +12,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::actor::{Ask, Finish, Nudge, Order};
+use super::attempt::Exchanges;
 use super::breaker::Position;
-use super::connector::{Answer, Failed, Question};
+use super::connector::{Answer, Failed, Kind, Question};
 use super::dispatch::deliveries_for;
 use super::observed::Observed;
 use super::registry::{House, LinkId, Registry, Shared};
@@ -219,6 +220,17 @@ impl Integrations {
             });
         };
         trial::ask(self.settings(), enterprise, kind, settings, question).await
+    }
+
+    /// As `try_settings`, with what was said and heard (masked), for the log.
+    pub async fn converse(
+        &self,
+        enterprise: &Enterprise,
+        kind: &'static Kind,
+        settings: &Value,
+        question: &Question,
+    ) -> (Result<Answer, Failed>, Exchanges) {
+        trial::converse(self.settings(), enterprise, kind, settings, question).await
     }
 
     /// Graceful end: what is in flight is finished, the rest goes back to the table, within `deadline`.

@@ -25,6 +25,7 @@ pub mod limiter;
 pub mod observed;
 pub mod outcome;
 pub mod queue;
+pub mod registration;
 pub mod registry;
 pub mod request;
 pub mod retry;

@@ -1,5 +1,5 @@
-//! Asks a CRM with settings that are not saved yet: the connection test of the settings form and of the command line.
-//! Needs no link and no table; nothing is logged or kept.
+//! Asks a CRM with settings that are not saved yet: the connection test of the settings form and of the command line, a
+//! module's registration. Needs no link and no table; nothing is logged or kept, whoever asked may do it.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::attempt::Means;
+use super::attempt::{Exchanges, Means};
 use super::connector::{Answer, Failed, Kind, Place, Question};
 use super::http::Timeouts;
 use super::limiter::Limiter;
@@ -26,18 +26,35 @@ pub async fn ask(
     settings: &Value,
     question: &Question,
 ) -> Result<Answer, Failed> {
+    converse(house, enterprise, kind, settings, question)
+        .await
+        .0
+}
+
+/// As `ask`, with what was said and heard (masked), for the log.
+pub async fn converse(
+    house: &Settings,
+    enterprise: &Enterprise,
+    kind: &Kind,
+    settings: &Value,
+    question: &Question,
+) -> (Result<Answer, Failed>, Exchanges) {
     let place = Place {
         public_url: &house.public_url,
         enterprise,
     };
-    let connector = (kind.connect)(&place, settings).map_err(|fault| Failed::Settings {
-        words: fault.to_string(),
-    })?;
+    let connector = match (kind.connect)(&place, settings) {
+        Ok(connector) => connector,
+        Err(fault) => {
+            let words = fault.to_string();
+            return (Err(Failed::Settings { words }), Exchanges::default());
+        }
+    };
     let limiter = Limiter::new(&connector.rates(), Instant::now());
     let means = Means {
         connector: Arc::from(connector),
         limiter: Rc::new(RefCell::new(limiter)),
         timeouts: Timeouts::of(house),
     };
-    means.ask(question).await.0
+    means.ask(question).await
 }

@@ -317,7 +317,7 @@ pub fn hourly(
 }
 
 /// Since when every attempt of this integration has failed; `None` while the last one was a success or there was none.
-/// Connection tests of a person do not count.
+/// Only deliveries count: what a person tried (a test, a registration) and what hosts refused says nothing of the CRM's link.
 ///
 /// # Errors
 /// The database's own.
@@ -332,7 +332,7 @@ pub fn failing_since(
             l::integration_logs
                 .filter(l::enterprise_id.eq(enterprise))
                 .filter(l::integration_type.eq(integration))
-                .filter(l::event_type.ne("test"))
+                .filter(l::delivery_id.is_not_null())
                 .filter(l::status.eq(status))
         };
         let good: Option<i64> = last("success").order(l::id.desc()).select(l::id).first(c).optional()?;

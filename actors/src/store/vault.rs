@@ -24,6 +24,7 @@ pub enum VaultError {
 pub struct Vault {
     cipher: ChaCha20Poly1305,
     fingerprints: [u8; 32],
+    signatures: [u8; 32],
 }
 
 impl std::fmt::Debug for Vault {
@@ -41,6 +42,7 @@ impl Vault {
         Vault {
             cipher: ChaCha20Poly1305::new(key.into()),
             fingerprints: mac(key, b"patchbay fingerprints"),
+            signatures: mac(key, b"patchbay signatures"),
         }
     }
 
@@ -96,18 +98,33 @@ impl Vault {
         String::from_utf8(plain).map_err(|_| VaultError::Damaged)
     }
 
+    /// HMAC-SHA256 of a text that leaves us and shall come back as it was; the key is this purpose's own.
+    pub fn sign(&self, text: &str) -> [u8; 32] {
+        mac(&self.signatures, text.as_bytes())
+    }
+
+    /// Whether `sign` made this of the text. Its time does not tell where they differ.
+    pub fn is_signed(&self, text: &str, signature: &[u8]) -> bool {
+        let (right, told) = (hmac_of(&self.signatures, text.as_bytes()), signature);
+        right.verify_slice(told).is_ok()
+    }
+
     /// A keyed hash, 64 hex digits: finds a token without its being readable in the database.
     pub fn fingerprint(&self, text: &str) -> String {
         hex::encode(mac(&self.fingerprints, text.as_bytes()))
     }
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
 fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
+    hmac_of(key, text).finalize().into_bytes().into()
+}
+
+#[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+fn hmac_of(key: &[u8; 32], text: &[u8]) -> hmac::Hmac<Sha256> {
     let mut mac =
         <hmac::Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("any length is a key");
     mac.update(text);
-    mac.finalize().into_bytes().into()
+    mac
 }
 
 #[cfg(test)]
@@ -148,6 +165,20 @@ mod tests {
         }
         assert_eq!(Vault::from_text("short").unwrap_err(), VaultError::Key);
         assert!(Vault::from_text(&Vault::new_key()).is_ok());
+    }
+
+    #[test]
+    fn a_signature_is_of_one_text_and_one_key() {
+        let (one, other) = (Vault::new(&[1; 32]), Vault::new(&[2; 32]));
+        let signature = one.sign("text");
+        assert!(one.is_signed("text", &signature));
+        assert!(!one.is_signed("texts", &signature) && !other.is_signed("text", &signature));
+        assert!(!one.is_signed("text", &signature[..31]) && !one.is_signed("text", &[]));
+        assert_ne!(
+            hex::encode(signature),
+            one.fingerprint("text"),
+            "keys of their own"
+        );
     }
 
     #[test]

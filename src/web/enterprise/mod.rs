@@ -46,7 +46,8 @@ pub fn note(
     let viewer = visit.viewer()?;
     Ok(NewEntry {
         enterprise: Some(enterprise),
-        user: Some(viewer.user),
+        // A guest is nobody in `users`.
+        user: Some(viewer.user).filter(|_| viewer.role != Role::Guest),
         who: viewer.login.clone(),
         action: action.into(),
         what,

@@ -11,9 +11,12 @@ pub enum Role {
     Admin,
     Supervisor,
     Operator,
+    /// Came from the CRM by its account link: one enterprise's RetailCRM page, nothing else. Nobody in `users` is one.
+    Guest,
 }
 
 impl Role {
+    /// What a person in `users` can be.
     pub const ALL: [Role; 4] = [
         Role::Superadmin,
         Role::Admin,
@@ -21,13 +24,14 @@ impl Role {
         Role::Operator,
     ];
 
-    /// The word in the `users` table and in the locale files.
+    /// The word in the `users` table (but for guests) and in the locale files.
     pub fn as_str(self) -> &'static str {
         match self {
             Role::Superadmin => "superadmin",
             Role::Admin => "admin",
             Role::Supervisor => "supervisor",
             Role::Operator => "operator",
+            Role::Guest => "guest",
         }
     }
 
@@ -58,12 +62,14 @@ pub enum Area {
     Calls,
     /// One's enterprise: integrations, people, lines, emulator.
     Admin,
+    /// One's enterprise's RetailCRM module: its administrators, and whoever came from its CRM.
+    Module,
     /// The whole installation.
     System,
 }
 
 impl Area {
-    pub const ALL: [Area; 10] = [
+    pub const ALL: [Area; 11] = [
         Area::Hosts,
         Area::Keyed,
         Area::Open,
@@ -73,6 +79,7 @@ impl Area {
         Area::Live,
         Area::Calls,
         Area::Admin,
+        Area::Module,
         Area::System,
     ];
 
@@ -84,7 +91,7 @@ impl Area {
 
 /// Whether somebody of this role (nobody: `None`) may open a route of this area.
 pub fn allows(role: Option<Role>, area: Area) -> bool {
-    use Role::{Admin, Operator, Superadmin, Supervisor};
+    use Role::{Admin, Guest, Operator, Superadmin, Supervisor};
     match (area, role) {
         (Area::Hosts | Area::Keyed | Area::Open | Area::Public, _) => true,
         (_, None) => false,
@@ -92,10 +99,12 @@ pub fn allows(role: Option<Role>, area: Area) -> bool {
         (Area::Account | Area::Calls, Some(Admin | Supervisor | Operator)) => true,
         (Area::Live, Some(Admin | Supervisor)) => true,
         (Area::Admin, Some(Admin)) => true,
+        (Area::Module, Some(Admin | Guest)) => true,
         (
-            Area::Live | Area::Admin | Area::Machine | Area::System,
+            Area::Live | Area::Admin | Area::Module | Area::Machine | Area::System,
             Some(Admin | Supervisor | Operator),
         ) => false,
+        (_, Some(Guest)) => false,
     }
 }
 
@@ -106,7 +115,8 @@ mod tests {
     /// The whole policy as a table that a person can check against the document.
     #[test]
     fn the_table_of_roles_and_areas() {
-        let mut table = String::from("area      nobody superadmin admin supervisor operator\n");
+        let mut table =
+            String::from("area      nobody superadmin admin supervisor operator guest\n");
         for area in Area::ALL {
             table.push_str(&format!("{:<9}", format!("{area:?}")));
             for (role, width) in [
@@ -115,6 +125,7 @@ mod tests {
                 (Some(Role::Admin), 6),
                 (Some(Role::Supervisor), 11),
                 (Some(Role::Operator), 9),
+                (Some(Role::Guest), 6),
             ] {
                 let mark = if allows(role, area) { "yes" } else { "-" };
                 table.push_str(&format!("{mark:>width$}"));

@@ -5,6 +5,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::map::{Call, Event};
+use super::module;
 use super::settings::Settings;
 use crate::integration::connector::{
     Answer, Customer, Delivered, Failed, KNOWS_NO_USER, Manager, Question, Step, judge_status,
@@ -54,7 +55,12 @@ fn post(settings: &Settings, path: &str, field: &'static str, value: &Value) -> 
     request.form(form)
 }
 
-fn request(settings: &Settings, method: Method, path: &str, lane: &'static str) -> Request {
+pub(super) fn request(
+    settings: &Settings,
+    method: Method,
+    path: &str,
+    lane: &'static str,
+) -> Request {
     Request::new(method, format!("{}{path}", settings.domain), lane)
         .secret_header("X-API-KEY", &settings.api_key)
 }
@@ -107,10 +113,12 @@ pub fn ask(settings: &Settings, question: &Question, heard: &[Reply]) -> Step<An
             judge(reply).map(|body| Answer::Responsible(body.get("manager").and_then(manager))),
         ),
         (Question::Managers, heard) => managers(settings, heard),
+        (Question::Register(told), heard) => module::register(settings, told, heard),
+        (Question::Registration { code }, heard) => module::read(settings, code, heard),
     }
 }
 
-fn answered(result: Result<Answer, Failed>) -> Step<Answer> {
+pub(super) fn answered(result: Result<Answer, Failed>) -> Step<Answer> {
     match result {
         Ok(answer) => Step::End(answer),
         Err(failed) => Step::Failed(failed),
@@ -200,7 +208,7 @@ fn full_name(person: &Value) -> String {
 }
 
 /// Ids come as numbers or as strings.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
@@ -209,7 +217,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// The body of a success, or how the CRM said no.
-fn judge(reply: &Reply) -> Result<Value, Failed> {
+pub(super) fn judge(reply: &Reply) -> Result<Value, Failed> {
     let body: Option<Value> = serde_json::from_str(&reply.body).ok();
     let words = match &body {
         Some(body) => {

@@ -1,9 +1,11 @@
 //! RetailCRM (Simla), API v5: cards on ringing, their closing, the history with recordings, names and responsible
-//! managers by number. Settings in `settings.rs`, URLs and answers in `api.rs`, our words to theirs in `map.rs`.
+//! managers by number. Settings in `settings.rs`, URLs and answers in `api.rs`, our words to theirs in `map.rs`, the
+//! telephony module in `module.rs`.
 //! Decides nothing that holds for every CRM.
 
 mod api;
 mod map;
+mod module;
 mod settings;
 #[cfg(test)]
 mod tests;

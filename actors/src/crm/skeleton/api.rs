@@ -70,6 +70,9 @@ pub fn ask(settings: &Settings, question: &Question, heard: &[Reply]) -> Step<An
         Question::Responsible { .. } | Question::Managers => {
             return Step::Nothing("this CRM does not tell who works there".into());
         }
+        Question::Register(_) | Question::Registration { .. } => {
+            return Step::Nothing("this CRM keeps no list of services".into());
+        }
     };
     let Some(reply) = heard.last() else {
         return Step::Send(request);
