@@ -230,7 +230,7 @@ fn made_by(facts: &Facts, primary: &Leg<'_>, is_internal: &dyn Fn(&str) -> bool)
 }
 
 /// Extensions rung for the client, in order. The maker of an outgoing call is not rung by it, nor by the
-/// agent's leg of a click-to-call.
+/// agent's leg of a click-to-call. Of an incoming call without a dial its hangup tells, as its Extensions are those rung.
 fn rung(facts: &Facts, legs: &[Leg<'_>], primary: &Leg<'_>, made_by: Option<&str>) -> Vec<String> {
     let external = primary.direction != Direction::Internal;
     let mut dials: Vec<&Fact> = legs
@@ -243,6 +243,9 @@ fn rung(facts: &Facts, legs: &[Leg<'_>], primary: &Leg<'_>, made_by: Option<&str
         .flat_map(|leg| leg.of(EventKind::Dial))
         .collect();
     dials.sort_by_key(|fact| fact.at);
+    if dials.is_empty() && primary.direction == Direction::In {
+        dials.extend(primary.hangup());
+    }
     let mut list: Vec<String> = Vec::new();
     for extension in dials.into_iter().flat_map(|dial| facts.extensions(dial)) {
         let maker = primary.direction == Direction::Out && Some(extension) == made_by;

@@ -620,6 +620,31 @@ fn a_hangup_alone_is_a_call_that_ended() {
     assert_eq!(answered.talked, ["150"]);
 }
 
+/// The dial's event was lost: what the hangup says of it is all there is.
+#[test]
+fn without_a_dial_the_hangup_tells_whose_phones_rang() {
+    let a = ("1.1", "1.1");
+    let hangup = leg(
+        20.0,
+        Hangup,
+        a,
+        0,
+        CLIENT,
+        CLIENT,
+        json!({"Extensions": ["150", "151"], "CallStatus": "0"}),
+    );
+    let told_nothing = one(vec![
+        leg(0.0, Start, a, 0, CLIENT, CLIENT, json!({})),
+        hangup.clone(),
+    ]);
+    assert_eq!(told_nothing.outcome, Some(Outcome::Missed));
+    assert_eq!(told_nothing.rung, ["150", "151"]);
+    let mut told = inbound(a);
+    told.truncate(2);
+    told.push(hangup);
+    assert_eq!(one(told).rung, ["150"], "a dial that came is believed");
+}
+
 #[test]
 fn a_status_of_a_failed_transfer_does_not_undo_a_talk() {
     let mut events = inbound(("1.1", "1.1"));
