@@ -2,3 +2,10 @@
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
+// What looks again by itself (data-calm) leaves alone whom it would disturb: a field or button in use, an unfolded line.
+// htmx's own conditions in hx-trigger are scripts in attributes, which our policy forbids.
+document.addEventListener("htmx:before:request", (event) => {
+  const piece = event.target;
+  if (!piece.matches?.("[data-calm]") || event.detail.ctx.sourceEvent?.type === "told") return;
+  if (piece.contains(document.activeElement) || piece.querySelector("details[open]")) event.preventDefault();
+});

@@ -72,7 +72,7 @@ impl Scene {
     /// The form with address and key, and what else is told.
     async fn register(&self, key: &str, more: &[(&str, &str)]) -> Answer {
         let mut fields = vec![
-            ("form", "1"),
+            ("boxes", "1"),
             ("domain", self.crm.base_url.as_str()),
             ("api_key", key),
             ("send_dial", "1"),
@@ -313,7 +313,7 @@ async fn what_retailcrm_refuses_is_told_in_its_words_and_logged_and_nothing_is_s
         let mut fields: Vec<(&str, &str)> = more.to_vec();
         let own = fields.iter().any(|(name, _)| *name == "domain");
         let answer = if own {
-            fields.extend([("form", "1"), ("api_key", key)]);
+            fields.extend([("boxes", "1"), ("api_key", key)]);
             scene.post("register", &fields).await
         } else {
             scene.register(key, &fields).await
@@ -342,7 +342,7 @@ async fn what_retailcrm_refuses_is_told_in_its_words_and_logged_and_nothing_is_s
     let empty = scene
         .post(
             "register",
-            &[("form", "1"), ("domain", "two words"), ("api_key", "x")],
+            &[("boxes", "1"), ("domain", "two words"), ("api_key", "x")],
         )
         .await;
     assert!(empty.body.contains("domain"), "{empty:?}");

@@ -69,7 +69,7 @@ pub fn given(body: &Map<String, Value>, stored: &Value) -> Result<Value, AppErro
             }
         }
     }
-    let form = body.contains_key("form");
+    let form = body.contains_key("boxes");
     for name in FLAGS {
         match body.get(name) {
             Some(Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
@@ -198,7 +198,7 @@ mod tests {
             json!({"domain": "https://b.example", "send_upload": false}),
             "a masked key that came back is the stored one"
         );
-        let form = read(json!({"form": "1", "send_upload": "1"}));
+        let form = read(json!({"boxes": "1", "send_upload": "1"}));
         assert_eq!(
             patch(&stored, &form),
             json!({"send_dial": false, "send_hangup": false, "send_upload": true, "allow_number": false})
