@@ -97,6 +97,7 @@ impl House {
             telegram: telegram.clone(),
             board: board.clone(),
             names: names.clone(),
+            store: store.clone(),
             asking: Arbiter::new().handle(),
         });
         let deps = Arc::new(Deps {

@@ -6,19 +6,23 @@ use std::time::Duration;
 
 use actix_rt::ArbiterHandle;
 use actors::asterisk::Requests;
-use actors::cache::names::Names;
+use actors::cache::names::{Names, Said};
 use actors::cache::snapshot::Enterprise;
 use actors::call::effect::Planned;
 use actors::call::intake::{Dispatch, Outlets};
 use actors::call::record::{Direction, Phase, Record};
 use actors::integration::Integrations;
+use actors::integration::connector::Customer;
 use actors::live::Board;
 use actors::store::deliveries::{Delivery, NewDelivery};
+use actors::store::{Store, customers};
 use actors::telegram::{self, Telegram};
 use chrono::{DateTime, Utc};
 
 /// How long a CRM may take to tell a client's name; the message and the page show the number meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Letters of a client's name that are kept; the CRM's word is not trusted.
+const LONGEST_NAME: usize = 200;
 
 /// See the module's head.
 pub struct Told {
@@ -28,6 +32,8 @@ pub struct Told {
     /// Clicks that wait for their call.
     pub requests: Requests,
     pub names: Names,
+    /// Names are kept for lists of calls that were.
+    pub store: Store,
     /// Where CRMs are asked for names: an arbiter of its own, so that no call waits for it.
     pub asking: ArbiterHandle,
 }
@@ -54,11 +60,8 @@ impl Told {
 
     /// Asks the CRMs whose number this is. One question per number goes out however many calls ask.
     fn ask(&self, enterprise: Arc<Enterprise>, record: Arc<Record>, phone: String) {
-        let (names, board, telegram) = (
-            self.names.clone(),
-            self.board.clone(),
-            self.telegram.clone(),
-        );
+        let (names, store) = (self.names.clone(), self.store.clone());
+        let (board, telegram) = (self.board.clone(), self.telegram.clone());
         self.asking.spawn_fn(move || {
             actix_rt::spawn(async move {
                 // A CRM that cannot say costs a name, nothing else: the gateway's log has why.
@@ -66,6 +69,7 @@ impl Told {
                     return;
                 };
                 board.name_client(enterprise.id, &phone, &said.what.name);
+                keep_name(&store, enterprise.id, phone, said.clone()).await;
                 // A call that ended meanwhile has had its last word.
                 if has_chats(&enterprise)
                     && let Some(view) = board.view(record.call)
@@ -74,6 +78,19 @@ impl Told {
                 }
             });
         });
+    }
+}
+
+/// Keeps what a CRM told of a number, so that calls that were have their client's name without asking again.
+pub async fn keep_name(store: &Store, enterprise: i64, phone: String, said: Said<Customer>) {
+    let kept = store
+        .write(move |conn| {
+            let name: String = said.what.name.chars().take(LONGEST_NAME).collect();
+            customers::set_name(conn, enterprise, &phone, &name, &said.by, Utc::now())
+        })
+        .await;
+    if let Err(error) = kept {
+        log::warn!("a client's name is not kept: {error}");
     }
 }
 

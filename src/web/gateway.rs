@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use actors::asterisk::redirect::extension_of;
 use actors::cache::names::NobodySaid;
 use actors::cache::{Cached, Enterprise};
 use actors::call::event::EventKind;
@@ -135,7 +136,7 @@ pub async fn responsible(app: web::Data<App>, path: web::Path<(String, String)>)
     let (enterprise, phone) = asked(&app, &path).await?;
     Ok(HttpResponse::Ok().json(match app.names.responsible(&enterprise, &phone, PATIENCE).await {
         Ok(Some(said)) => {
-            let extension = said.what.extension.clone().or_else(|| extension_of(&enterprise, &said.by, &said.what.id));
+            let extension = extension_of(&enterprise, &said);
             json!({"extension": extension, "manager": {"id": said.what.id, "name": said.what.name}, "integration": said.by})
         }
         Ok(None) => json!({"extension": null, "manager": null, "reason": "manager_not_found"}),
@@ -284,23 +285,6 @@ fn time(cached: &Cached) -> String {
     cached
         .cached_at
         .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
-}
-
-/// The extension of a CRM's user, by the integration's own table.
-fn extension_of(enterprise: &Enterprise, kind: &str, user: &str) -> Option<String> {
-    match enterprise
-        .integrations
-        .get(kind)?
-        .settings
-        .get("user_extensions")?
-        .get(user)?
-    {
-        Value::String(extension) => {
-            Some(extension.clone()).filter(|extension| !extension.is_empty())
-        }
-        Value::Number(extension) => Some(extension.to_string()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod contract;
 mod crashes;
 mod full_disk;
 mod hostile;
+mod module;
 mod neighbours;
 mod pages_in_chromium;
 mod whole_path;

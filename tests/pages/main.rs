@@ -5,6 +5,7 @@
 mod calls;
 mod door;
 mod emulator;
+mod gateway;
 mod integrations;
 mod retailcrm;
 mod sessions;

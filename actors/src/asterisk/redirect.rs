@@ -190,7 +190,7 @@ fn cut(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(128).collect()
 }
 
-/// The extension a CRM told of its manager, else the one the integration's own table has.
+/// The extension of a CRM's manager: what is held here wins over what the CRM told.
 pub fn extension_of(enterprise: &Enterprise, said: &Said<Manager>) -> Option<String> {
     let mapped = || {
         user_extension(
@@ -198,7 +198,7 @@ pub fn extension_of(enterprise: &Enterprise, said: &Said<Manager>) -> Option<Str
             &said.what.id,
         )
     };
-    said.what.extension.clone().or_else(mapped)
+    mapped().or_else(|| said.what.extension.clone())
 }
 
 /// The extension of a CRM's user by `user_extensions` of an integration's settings.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use actors::cache::Enterprise;
-use actors::call::record::{CallId, Phase};
+use actors::call::record::{CallId, Direction, Phase};
 use actors::call::timeline;
 use actors::store::calls::{self, Call};
 use actors::store::customers::{self, Customer};
@@ -22,8 +23,12 @@ use super::popup::{self, Answer, Facts, Integration, Stand};
 use super::row::CallRow;
 use crate::error::AppError;
 use crate::state::App;
+use crate::told::keep_name;
 use crate::web::session::State;
 use crate::web::visit::{Scope, Visit};
+
+/// How long a CRM may take to tell a client's name before the page comes without.
+const PATIENCE: Duration = Duration::from_millis(700);
 
 /// Everything the tables hold of a call.
 struct Found {
@@ -32,6 +37,8 @@ struct Found {
     deliveries: Vec<Delivery>,
     logs: Vec<Log>,
     customer: Option<Customer>,
+    /// The client's name.
+    client: Option<String>,
     /// The click it follows.
     request: Option<Request>,
     /// What smart redirect decided for it, and why.
@@ -116,6 +123,7 @@ async fn find(app: &App, visit: &Visit, id: &str) -> Result<Found, AppError> {
                 deliveries,
                 logs,
                 customer,
+                client: None,
                 request,
                 redirect,
             }))
@@ -126,23 +134,44 @@ async fn find(app: &App, visit: &Visit, id: &str) -> Result<Found, AppError> {
     if let Some(view) = app.board.view(id) {
         found.call.record = (*view.record).clone();
     }
-    match own {
-        Some(own) if !super::took_part(&found.call.record, &own) => Err(AppError::NotFound),
-        _ => Ok(found),
+    if own.is_some_and(|own| !super::took_part(&found.call.record, &own)) {
+        return Err(AppError::NotFound);
     }
+    found.client = client(app, &found).await;
+    Ok(found)
+}
+
+/// The client's name: as it was kept, else as a CRM tells it within the time a page can wait.
+async fn client(app: &App, found: &Found) -> Option<String> {
+    let record = &found.call.record;
+    let kept = found
+        .customer
+        .as_ref()
+        .map(|customer| customer.name.clone());
+    if let Some(kept) = kept.filter(|name| !name.is_empty()) {
+        return Some(kept);
+    }
+    let phone = record
+        .phone
+        .clone()
+        .filter(|_| record.direction != Direction::Internal)?;
+    let enterprise = app.cache.by_id(record.enterprise)?;
+    let said = app
+        .names
+        .customer(&enterprise, &phone, PATIENCE)
+        .await
+        .ok()??;
+    keep_name(&app.store, enterprise.id, phone, said.clone()).await;
+    Some(said.what.name)
 }
 
 fn summary(app: &App, found: &Found, enterprise: &Enterprise) -> CallRow {
     // The board knows a live call's state; the row only roughly.
     let live = app.board.view(found.call.record.call);
-    let told = found
-        .customer
-        .as_ref()
-        .map(|customer| customer.name.as_str());
     let name = live
         .as_ref()
         .and_then(|view| view.client_name.as_deref())
-        .or(told);
+        .or(found.client.as_deref());
     let record = live
         .as_ref()
         .map_or(&found.call.record, |view| &*view.record);

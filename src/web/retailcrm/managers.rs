@@ -19,6 +19,9 @@ use crate::error::AppError;
 use crate::state::App;
 use crate::web::visit::Visit;
 
+/// Users whose names are kept; no enterprise has as many extensions.
+const MOST_NAMES: usize = 1_000;
+
 /// One of the CRM's users.
 #[derive(Clone, Debug, Serialize)]
 pub struct User {
@@ -134,6 +137,23 @@ fn users(
         id,
     }));
     users
+}
+
+/// Names by id, kept so that pages and messages can call extensions by them without asking the CRM.
+fn names(users: &[User]) -> Value {
+    let named = users
+        .iter()
+        .filter(|user| !user.name.is_empty())
+        .take(MOST_NAMES);
+    named
+        .map(|user| {
+            (
+                user.id.clone(),
+                user.name.chars().take(100).collect::<String>().into(),
+            )
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// The enterprise's extensions, and who of the CRM has each.
@@ -326,9 +346,22 @@ pub async fn sync(
             Err(failed) => return Ok(Err(failed)),
         }
     }
-    if seen.taken_over || !seen.differences.is_empty() || text(&stored, "last_sync").is_none() {
+    let synced =
+        seen.taken_over || !seen.differences.is_empty() || text(&stored, "last_sync").is_none();
+    if synced {
         patch["last_sync"] = json!(Utc::now());
-        settings::save(app, visit, enterprise, "retailcrm.extensions", patch).await?;
+    }
+    let names = names(&seen.users);
+    if stored.get("user_names") != Some(&names) {
+        patch["user_names"] = names;
+    }
+    if patch.as_object().is_some_and(|patch| !patch.is_empty()) {
+        let action = if synced {
+            "retailcrm.extensions"
+        } else {
+            "retailcrm.names"
+        };
+        settings::save(app, visit, enterprise, action, patch).await?;
     }
     Ok(Ok(seen))
 }

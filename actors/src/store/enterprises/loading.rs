@@ -151,7 +151,7 @@ fn assemble(conn: &mut Conn, vault: &Vault, rows: Vec<Row>) -> Result<Vec<Enterp
 fn snapshot(
     vault: &Vault,
     row: Row,
-    extensions: HashMap<String, Person>,
+    mut extensions: HashMap<String, Person>,
     lines: HashMap<String, Line>,
     has_telegram_subscribers: bool,
 ) -> Result<Enterprise, StoreError> {
@@ -179,6 +179,7 @@ fn snapshot(
             )
         })
         .collect();
+    name_by_crm(&mut extensions, &integrations);
     Ok(Enterprise {
         id: row.id,
         number: row.number,
@@ -209,4 +210,29 @@ fn snapshot(
             redirect_context: row.redirect_context,
         },
     })
+}
+
+/// Extensions that nobody named here bear the name of the CRM's user who has them (`user_extensions`, `user_names` of an
+/// integration's settings), so that pages and messages show people and not numbers.
+fn name_by_crm(
+    extensions: &mut HashMap<String, Person>,
+    integrations: &BTreeMap<String, Integration>,
+) {
+    for part in integrations.values().filter(|part| part.enabled) {
+        let map = |name: &str| part.settings.get(name).and_then(Value::as_object);
+        let (Some(held), Some(names)) = (map("user_extensions"), map("user_names")) else {
+            continue;
+        };
+        for (user, extension) in held {
+            let person = extension
+                .as_str()
+                .and_then(|extension| extensions.get_mut(extension));
+            let name = names.get(user).and_then(Value::as_str);
+            if let (Some(person), Some(name)) = (person, name)
+                && person.name.is_empty()
+            {
+                person.name = name.to_owned();
+            }
+        }
+    }
 }

@@ -40,7 +40,11 @@ fn an_enterprise_is_read_whole(database: &TestDatabase) {
         bot_token: Some("1:bot".into()),
         integrations: json!({
             "smart": {"primary": "retailcrm"},
-            "retailcrm": {"enabled": true, "api_key": "hidden"},
+            "retailcrm": {
+                "enabled": true, "api_key": "hidden",
+                "user_extensions": {"16": "151", "17": "152", "18": null, "19": "159"},
+                "user_names": {"16": "Петрова Анна", "17": "Ильин Борис", "18": "Соколова Вера", "19": "Орлов Глеб"},
+            },
             "ms": {"enabled": false},
         }),
         ..NewEnterprise::default()
@@ -53,6 +57,7 @@ fn an_enterprise_is_read_whole(database: &TestDatabase) {
         let person = users::add(conn, &user(Some(e), "ivan"), noon())?;
         users::assign_extension(conn, e, "150", Some(person), "")?;
         users::assign_extension(conn, e, "151", None, "Склад")?;
+        users::assign_extension(conn, e, "152", None, "")?;
         let rules = vec![NumberRule {
             pattern: "^80".into(),
             replacement: "+375".into(),
@@ -89,6 +94,15 @@ fn an_enterprise_is_read_whole(database: &TestDatabase) {
             found.extensions["151"].user_id
         ),
         ("Склад", None)
+    );
+    assert_eq!(
+        found.extensions["152"].name, "Ильин Борис",
+        "whom nobody named here bears the CRM's name"
+    );
+    assert_eq!(
+        found.extensions.len(),
+        3,
+        "the CRM's word makes no extension"
     );
     assert_eq!(found.lines["0001367"].rules.len(), 1);
     assert_eq!(found.primary.as_deref(), Some("retailcrm"));
