@@ -161,6 +161,61 @@ pub fn table() -> Vec<Entry> {
         // Enterprises, and one's integrations.
         get("/enterprises", Area::Admin, enterprise::list::page),
         get(
+            "/enterprises/new",
+            Area::System,
+            enterprise::settings::blank,
+        ),
+        post(
+            "/enterprises/new",
+            Area::System,
+            enterprise::settings::create,
+        ),
+        get(
+            "/enterprise/{number}",
+            Area::Admin,
+            enterprise::settings::page,
+        ),
+        post(
+            "/enterprise/{number}",
+            Area::Admin,
+            enterprise::settings::save,
+        ),
+        post(
+            "/enterprise/{number}/rotate/{which}",
+            Area::Admin,
+            enterprise::settings::rotate,
+        ),
+        get(
+            "/enterprise/{number}/lines",
+            Area::Admin,
+            enterprise::lines::page,
+        ),
+        post(
+            "/enterprise/{number}/lines",
+            Area::Admin,
+            enterprise::lines::save,
+        ),
+        post(
+            "/enterprise/{number}/lines/remove",
+            Area::Admin,
+            enterprise::lines::remove,
+        ),
+        post(
+            "/enterprise/{number}/lines/try",
+            Area::Admin,
+            enterprise::lines::attempt,
+        ),
+        get(
+            "/enterprise/{number}/telegram",
+            Area::Admin,
+            enterprise::telegram::page,
+        ),
+        post(
+            "/enterprise/{number}/telegram/{action}",
+            Area::Admin,
+            enterprise::telegram::act,
+        ),
+        get(
             "/enterprise/{number}/integrations",
             Area::Admin,
             integrations::dialog::page,

@@ -274,7 +274,7 @@ async fn statistics_are_of_the_own_enterprise_only() {
     }
     assert_eq!(
         door.page(&admin, "/enterprises").await.header("location"),
-        "/enterprise/0367/integrations"
+        "/enterprise/0367"
     );
     let list = door.page(&superadmin, "/enterprises?find=NOR").await;
     assert!(list.body.contains("north") && !list.body.contains("june"));

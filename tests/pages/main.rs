@@ -5,6 +5,7 @@
 mod calls;
 mod door;
 mod emulator;
+mod enterprise;
 mod gateway;
 mod integrations;
 mod retailcrm;

@@ -28,6 +28,8 @@ async fn every_route_opens_for_exactly_those_whom_the_policy_names() {
             .path
             .replace("{enterprise}", "77")
             .replace("{number}", "0401")
+            .replace("{which}", "token")
+            .replace("{action}", "test")
             .replace("{kind}", "none")
             .replace("{id}", "77");
         for (role, browser) in &visitors {
@@ -80,6 +82,8 @@ async fn another_enterprise_does_not_exist_on_any_route_that_names_one() {
                 .path
                 .replace("{number}", number)
                 .replace("{kind}", "retailcrm")
+                .replace("{which}", "token")
+                .replace("{action}", "test")
                 .replace("{id}", "77");
             let answer = match entry.method {
                 Method::GET => door.page(&admin, &path).await,

@@ -26,10 +26,7 @@ pub async fn page(
 ) -> Result<HttpResponse, AppError> {
     if let Scope::Enterprise(own) = visit.scope()? {
         let enterprise = app.cache.by_id(own).ok_or(AppError::NotFound)?;
-        return Ok(go(&format!(
-            "/enterprise/{}/integrations",
-            enterprise.number
-        )));
+        return Ok(go(&format!("/enterprise/{}", enterprise.number)));
     }
     let find = wanted.find.trim().to_lowercase();
     let mut found: Vec<Arc<Enterprise>> = app.cache.all();

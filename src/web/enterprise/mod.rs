@@ -1,14 +1,19 @@
-//! One enterprise's administration, for its own administrators and for superadmins: its integrations with their log and
-//! statistics. Every handler finds its enterprise through `find`, so that another's does not exist; every change is
+//! One enterprise's administration, for its own administrators and for superadmins: its settings, lines, bot
+//! and integrations with their log and statistics. Every handler finds its enterprise through `find`, so that another's does not exist; every change is
 //! noted through `note` in the transaction that makes it.
 
 pub mod integrations;
+pub mod lines;
 pub mod list;
+pub mod settings;
+pub mod telegram;
 
 use std::sync::Arc;
 
 use actors::cache::Enterprise;
-use actors::store::audit::NewEntry;
+use actors::store::audit::{self, NewEntry};
+use actors::store::{Conn, StoreError, Vault};
+use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::error::AppError;
@@ -52,6 +57,28 @@ pub fn note(
         action: action.into(),
         what,
     })
+}
+
+/// Makes a change with its audit row, both or neither, and lets every reader see it. `what` has its secrets masked.
+pub async fn change<T: Send + 'static>(
+    app: &App,
+    visit: &Visit,
+    enterprise: &Enterprise,
+    (action, what): (&str, Value),
+    work: impl FnOnce(&mut Conn, &Vault) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, AppError> {
+    let entry = note(visit, enterprise.id, action, what)?;
+    let vault = app.store.vault().clone();
+    let done = app
+        .store
+        .write(move |conn| {
+            let done = work(conn, &vault)?;
+            audit::add(conn, &entry, Utc::now())?;
+            Ok(done)
+        })
+        .await?;
+    spread(app, &enterprise.number).await;
+    Ok(done)
 }
 
 /// Lets every reader see a change at once. A change that is saved stays saved when the cache cannot be told: it comes by
