@@ -380,6 +380,7 @@ retailcrm-allow-number-help = Only as long as an older registration sends the ba
 retailcrm-number-allowed = Calls from RetailCRM are taken with the bare number { $a } instead of a secret clientId. Register again, then switch this off.
 retailcrm-unreachable = The public address of this server is { $a } (server.public_url): RetailCRM cannot reach it, clicks on numbers will not arrive.
 retailcrm-code = Code of the module
+retailcrm-code-help = To go on with an older registration, enter its code: its extensions are taken over.
 retailcrm-register = Save and register
 retailcrm-remove = Remove the integration
 retailcrm-remove-sure = RetailCRM will get no more calls, and the settings here are forgotten. Remove?

@@ -382,6 +382,7 @@ retailcrm-allow-number-help = Только пока старая регистр�
 retailcrm-number-allowed = Звонки из RetailCRM принимаются с номером { $a } вместо секретного clientId. Зарегистрируйте модуль заново и отключите это.
 retailcrm-unreachable = Внешний адрес сервера — { $a } (server.public_url): RetailCRM не сможет к нему обратиться, звонки по клику не дойдут.
 retailcrm-code = Код модуля
+retailcrm-code-help = Чтобы продолжить прежнюю регистрацию, укажите её код: номера менеджеров возьмутся из неё.
 retailcrm-register = Сохранить и зарегистрировать
 retailcrm-remove = Удалить интеграцию
 retailcrm-remove-sure = RetailCRM больше не получит звонков, настройки здесь забудутся. Удалить?

@@ -100,6 +100,7 @@ pub fn table() -> Vec<Entry> {
         // Calls as they go on.
         get("/live", Area::Live, live::page::page),
         get("/live/stream", Area::Live, live::stream::stream),
+        get("/live/managers", Area::Live, live::managers::piece),
         get("/api/live", Area::Live, live::page::json),
         // Calls that were.
         get("/calls", Area::Calls, calls::list::page),

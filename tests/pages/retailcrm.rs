@@ -3,6 +3,8 @@
 
 use actix_web::http::Method;
 use actors::store::audit;
+use patchbay::web::routes;
+use patchbay::web::session::policy::Area;
 use serde_json::{Value, json};
 use simulators::retailcrm::{self, Account, NewAccount, StatusChange, User};
 use simulators::script::Behaviour;
@@ -453,6 +455,17 @@ async fn an_extension_belongs_to_one_manager_on_both_sides() {
         200
     );
     assert!(scene.post("managers", &[]).await.body.contains("at lunch"));
+    let live = scene.door.page(&scene.admin, "/live/managers").await;
+    assert!(
+        live.body.contains("Борис") && live.body.contains("at lunch"),
+        "{live:?}"
+    );
+    let other = scene.door.log_in("admin-0401").await;
+    let live = scene.door.page(&other, "/live/managers").await;
+    assert!(
+        live.status == 200 && !live.body.contains("at lunch"),
+        "{live:?}"
+    );
     scene.close().await;
 }
 
@@ -461,11 +474,16 @@ async fn both_sides_are_kept_in_step_and_ours_wins() {
     let scene = Scene::new().await;
     // Somebody registered this module before, with extensions: they are taken over once.
     let seeded = json!({
-        "code": "patchbay-0367", "name": "x", "clientId": "x", "baseUrl": "http://x.example", "logo": "http://x.example/x.svg",
+        "code": "older-bridge", "name": "x", "clientId": "x", "baseUrl": "http://x.example", "logo": "http://x.example/x.svg",
         "integrations": {"telephony": {"additionalCodes": [{"userId": 16, "code": "150"}, {"userId": 17, "code": "151"}]}},
     });
     edit(&scene, &seeded).await;
-    scene.registered().await;
+    let code = [("module_code", "older-bridge")];
+    let answer = scene.register("demo-key-1234567", &code).await;
+    assert!(
+        answer.body.contains("Registered in RetailCRM"),
+        "{answer:?}"
+    );
     assert_eq!(scene.held().await, json!({"16": "150", "17": "151"}));
 
     // Then somebody changes them there: ours wins, and the log has the difference.
@@ -591,6 +609,31 @@ async fn the_account_link_opens_one_page_of_one_enterprise_until_it_is_revoked()
         let answer = scene.door.page(&guest, path).await;
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         assert!(!answer.body.contains("north"), "{path}");
+    }
+    for entry in routes::table() {
+        if entry.area == Area::Module || !entry.area.needs_session() || entry.area == Area::Machine
+        {
+            continue;
+        }
+        let path = entry
+            .path
+            .replace("{number}", "0367")
+            .replace("{kind}", "retailcrm")
+            .replace("{id}", "1");
+        let answer = scene
+            .door
+            .send(
+                &guest,
+                &entry.method,
+                &path,
+                &[("csrf", guest.csrf.as_str())],
+            )
+            .await;
+        assert!(
+            [303, 401].contains(&answer.status),
+            "{} {path}: {answer:?}",
+            entry.method
+        );
     }
     let save = format!("{MODULE}/managers/save");
     let fields = [("user", "16"), ("extension", "150")];

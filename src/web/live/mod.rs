@@ -1,4 +1,5 @@
 //! Calls as they go on: the page, its stream of changes, and the same as JSON.
 
+pub mod managers;
 pub mod page;
 pub mod stream;

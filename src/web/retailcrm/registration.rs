@@ -104,6 +104,7 @@ pub async fn register(
     };
     wanted["enabled"] = true.into();
     wanted["registered_at"] = json!(Utc::now());
+    wanted["registered_with"] = wanted["domain"].clone();
     let patch = settings::patch(&before, &wanted);
     settings::save(app, visit, enterprise, "retailcrm.register", patch).await?;
     Ok(Ok(Done {
@@ -144,11 +145,16 @@ pub async fn remove(
     Ok(Ok(words))
 }
 
-/// Whether the account was told of us and not told otherwise since.
+/// Whether this account was told of us and not told otherwise since: another account's registration says nothing here.
 pub fn is_registered(settings: &Value) -> bool {
-    ["registered_at", "client_id", "module_code"]
-        .iter()
-        .all(|name| text(settings, name).is_some())
+    let all = [
+        "registered_at",
+        "client_id",
+        "module_code",
+        "registered_with",
+    ];
+    all.iter().all(|name| text(settings, name).is_some())
+        && text(settings, "registered_with") == text(settings, "domain")
 }
 
 /// What the account is to hold, by these settings.
@@ -269,9 +275,16 @@ mod tests {
 
     #[test]
     fn a_module_is_registered_when_all_of_its_marks_are_there() {
-        let all = json!({"registered_at": "2026-11-21T03:00:00Z", "client_id": "x", "module_code": "patchbay-0367"});
+        let all = json!({"registered_at": "2026-11-21T03:00:00Z", "client_id": "x", "module_code": "patchbay-0367",
+            "registered_with": "https://a.example", "domain": "https://a.example"});
         assert!(is_registered(&all));
-        for name in ["registered_at", "client_id", "module_code"] {
+        for name in [
+            "registered_at",
+            "client_id",
+            "module_code",
+            "registered_with",
+            "domain",
+        ] {
             let mut less = all.clone();
             less[name] = Value::Null;
             assert!(!is_registered(&less), "{name}");
