@@ -207,6 +207,28 @@ pub fn table() -> Vec<Entry> {
             enterprise::lines::attempt,
         ),
         get(
+            "/enterprise/{number}/people",
+            Area::Admin,
+            enterprise::people::page,
+        ),
+        post(
+            "/enterprise/{number}/people/{action}",
+            Area::Admin,
+            enterprise::people::act,
+        ),
+        get(
+            "/enterprise/{number}/history",
+            Area::Admin,
+            enterprise::history::page,
+        ),
+        get("/people", Area::System, enterprise::people::own_page),
+        post(
+            "/people/{action}",
+            Area::System,
+            enterprise::people::own_act,
+        ),
+        get("/history", Area::System, enterprise::history::whole),
+        get(
             "/enterprise/{number}/telegram",
             Area::Admin,
             enterprise::telegram::page,

@@ -139,11 +139,16 @@ impl Door {
 
     /// Logs in; "superadmin", or "admin-0367" and the like.
     pub async fn log_in(&self, login: &str) -> Browser {
+        self.log_in_as(login, PASSWORD).await
+    }
+
+    /// Logs in with a password of one's own.
+    pub async fn log_in_as(&self, login: &str, password: &str) -> Browser {
         let answer = self
             .post(
                 &Browser::default(),
                 "/login",
-                &[("login", login), ("password", PASSWORD)],
+                &[("login", login), ("password", password)],
             )
             .await;
         assert_eq!(answer.status, 303, "{login} logs in: {answer:?}");

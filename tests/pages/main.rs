@@ -8,6 +8,7 @@ mod emulator;
 mod enterprise;
 mod gateway;
 mod integrations;
+mod people;
 mod retailcrm;
 mod sessions;
 mod stream;

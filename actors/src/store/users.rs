@@ -137,6 +137,77 @@ pub fn set_password(
     }
 }
 
+/// Changes a person's name, role and whether the person may log in.
+///
+/// # Errors
+/// `NotFound`.
+pub fn update(
+    conn: &mut Conn,
+    user: i64,
+    full_name: &str,
+    role: &str,
+    active: bool,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let changed = on!(conn, c => {
+        diesel::update(users::table.filter(users::id.eq(user)))
+            .set((
+                users::full_name.eq(full_name),
+                users::role.eq(role),
+                users::active.eq(active),
+                users::updated_at.eq(Time::from(now)),
+            ))
+            .execute(c)?
+    });
+    if changed == 0 {
+        Err(StoreError::NotFound)
+    } else {
+        Ok(())
+    }
+}
+
+/// Puts an extension into the enterprise's list under a display name; whose it is stays as it was.
+///
+/// # Errors
+/// The database's own.
+pub fn name_extension(
+    conn: &mut Conn,
+    enterprise: i64,
+    extension: &str,
+    display_name: &str,
+) -> Result<(), StoreError> {
+    use diesel::upsert::excluded;
+    use user_internal_phones as p;
+    on!(conn, c => {
+        diesel::insert_into(p::table)
+            .values((p::enterprise_id.eq(enterprise), p::extension.eq(extension), p::display_name.eq(display_name)))
+            .on_conflict((p::enterprise_id, p::extension))
+            .do_update()
+            .set(p::display_name.eq(excluded(p::display_name)))
+            .execute(c)?
+    });
+    Ok(())
+}
+
+/// Extensions of the enterprise that are nobody's, with their display names.
+///
+/// # Errors
+/// The database's own.
+pub fn free_extensions(
+    conn: &mut Conn,
+    enterprise: i64,
+) -> Result<Vec<(String, String)>, StoreError> {
+    use user_internal_phones as p;
+    Ok(on!(conn, c => {
+        p::table
+            .filter(p::enterprise_id.eq(enterprise))
+            .filter(p::user_id.is_null())
+            .select((p::extension, p::display_name))
+            .order(p::extension)
+            .load(c)?
+    }))
+}
+
 /// Gives an extension of the enterprise to a person (or to nobody) under a display name; an extension is one person's.
 ///
 /// # Errors

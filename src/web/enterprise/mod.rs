@@ -2,9 +2,11 @@
 //! and integrations with their log and statistics. Every handler finds its enterprise through `find`, so that another's does not exist; every change is
 //! noted through `note` in the transaction that makes it.
 
+pub mod history;
 pub mod integrations;
 pub mod lines;
 pub mod list;
+pub mod people;
 pub mod settings;
 pub mod telegram;
 

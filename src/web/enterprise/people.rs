@@ -1,0 +1,422 @@
+//! People: who may log in to one enterprise, with role, extensions, password and open sessions, and which extensions
+//! there are; for superadmins also themselves (`/people`). A password is invented here and shown once. Nobody can take
+//! their own rights away, so that no enterprise and no installation is left without its administrator.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use actix_web::{HttpResponse, web};
+use actors::asterisk::words::Extension;
+use actors::cache::Enterprise;
+use actors::store::users::{self, NewUser, User};
+use actors::store::{Conn, StoreError, audit, sessions};
+use chrono::Utc;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{context, find, note, spread};
+use crate::error::AppError;
+use crate::state::App;
+use crate::web::session::State;
+use crate::web::session::password;
+use crate::web::session::policy::Role;
+use crate::web::visit::Visit;
+
+/// The forms of the page; which fields count depends on the action.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Form {
+    login: String,
+    name: String,
+    role: String,
+    /// Separated by commas or spaces.
+    extensions: String,
+    /// A ticked box: may log in.
+    active: String,
+    /// One extension, of the list of them.
+    extension: String,
+    session: i64,
+}
+
+/// Whose people a page is about: an enterprise's, or the installation's own superadmins.
+#[derive(Clone)]
+enum Whose {
+    Enterprise(Arc<Enterprise>),
+    Installation,
+}
+
+impl Whose {
+    fn id(&self) -> Option<i64> {
+        match self {
+            Whose::Enterprise(enterprise) => Some(enterprise.id),
+            Whose::Installation => None,
+        }
+    }
+}
+
+/// What is told above the page: a text's key, words that go with it, a password shown this once.
+#[derive(Default)]
+struct Told {
+    problem: &'static str,
+    about: String,
+    password: String,
+}
+
+impl Told {
+    fn problem(problem: &'static str, about: impl Into<String>) -> Told {
+        Told {
+            problem,
+            about: about.into(),
+            ..Told::default()
+        }
+    }
+}
+
+/// `GET /enterprise/{number}/people`
+pub async fn page(
+    app: State,
+    visit: Visit,
+    number: web::Path<String>,
+) -> Result<HttpResponse, AppError> {
+    let whose = Whose::Enterprise(find(&app, &visit, &number).await?);
+    draw(&app, &visit, &whose, Told::default()).await
+}
+
+/// `POST /enterprise/{number}/people/{action}`: add, save, password, end, extension, or drop an extension.
+pub async fn act(
+    app: State,
+    visit: Visit,
+    path: web::Path<(String, String)>,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, AppError> {
+    let (number, action) = path.into_inner();
+    let whose = Whose::Enterprise(find(&app, &visit, &number).await?);
+    let told = serve(&app, &visit, &whose, &action, form.into_inner()).await?;
+    // Names of extensions are part of what the cache holds.
+    spread(&app, &number).await;
+    let whose = Whose::Enterprise(find(&app, &visit, &number).await?);
+    draw(&app, &visit, &whose, told).await
+}
+
+/// `GET /people`: superadmins.
+pub async fn own_page(app: State, visit: Visit) -> Result<HttpResponse, AppError> {
+    draw(&app, &visit, &Whose::Installation, Told::default()).await
+}
+
+/// `POST /people/{action}`
+pub async fn own_act(
+    app: State,
+    visit: Visit,
+    action: web::Path<String>,
+    form: web::Form<Form>,
+) -> Result<HttpResponse, AppError> {
+    let whose = Whose::Installation;
+    let told = serve(&app, &visit, &whose, &action, form.into_inner()).await?;
+    draw(&app, &visit, &whose, told).await
+}
+
+async fn serve(
+    app: &App,
+    visit: &Visit,
+    whose: &Whose,
+    action: &str,
+    form: Form,
+) -> Result<Told, AppError> {
+    match action {
+        "add" => add(app, visit, whose, form).await,
+        "save" => save(app, visit, whose, form).await,
+        "password" => renew(app, visit, whose, form).await,
+        "end" => end(app, visit, whose, form).await,
+        "extension" | "drop" => extension(app, visit, whose, action, form).await,
+        _ => Err(AppError::NotFound),
+    }
+}
+
+async fn add(app: &App, visit: &Visit, whose: &Whose, form: Form) -> Result<Told, AppError> {
+    let login = form.login.trim().to_owned();
+    let well = |one: char| one.is_alphanumeric() || "._-@".contains(one);
+    if login.is_empty() || login.chars().count() > 60 || !login.chars().all(well) {
+        return Ok(Told::problem("people-bad-login", login));
+    }
+    let Some(role) = role(&form.role, whose) else {
+        return Ok(Told::problem("people-bad-role", form.role));
+    };
+    let extensions = match extensions(&form.extensions) {
+        Ok(extensions) => extensions,
+        Err(told) => return Ok(told),
+    };
+    let word = password::invent();
+    let hash = hashed(word.clone()).await?;
+    let new = NewUser {
+        enterprise: whose.id(),
+        login: login.clone(),
+        full_name: form.name.trim().to_owned(),
+        role: role.as_str().to_owned(),
+        password_hash: hash,
+        language: String::new(),
+    };
+    let what =
+        json!({"login": login, "name": new.full_name, "role": new.role, "extensions": extensions});
+    let made = write(app, visit, whose, ("user.add", what), move |conn| {
+        let user = users::add(conn, &new, Utc::now())?;
+        give(conn, new.enterprise, user, &new.full_name, &extensions)
+    })
+    .await;
+    match made {
+        Ok(()) => Ok(Told {
+            about: login,
+            password: word,
+            ..Told::default()
+        }),
+        Err(StoreError::Taken(_)) => Ok(Told::problem("people-taken", login)),
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn save(app: &App, visit: &Visit, whose: &Whose, form: Form) -> Result<Told, AppError> {
+    let user = person(app, whose, &form.login).await?;
+    let Some(role) = role(&form.role, whose) else {
+        return Ok(Told::problem("people-bad-role", form.role));
+    };
+    let active = !form.active.is_empty();
+    if user.id == visit.viewer()?.user && (!active || role.as_str() != user.role) {
+        return Ok(Told::problem("people-not-yourself", user.login));
+    }
+    let extensions = match extensions(&form.extensions) {
+        Ok(extensions) => extensions,
+        Err(told) => return Ok(told),
+    };
+    let name = form.name.trim().to_owned();
+    let what = json!({
+        "login": user.login, "name": [user.full_name, name], "role": [user.role, role.as_str()],
+        "active": [user.active, active], "extensions": extensions,
+    });
+    let (id, enterprise) = (user.id, whose.id());
+    write(app, visit, whose, ("user.save", what), move |conn| {
+        users::update(conn, id, &name, role.as_str(), active, Utc::now())?;
+        if !active || role.as_str() != user.role {
+            // Other rights begin with a new log-in, none at once.
+            sessions::delete_all(conn, id)?;
+        }
+        give(conn, enterprise, id, &name, &extensions)
+    })
+    .await?;
+    Ok(Told::default())
+}
+
+async fn renew(app: &App, visit: &Visit, whose: &Whose, form: Form) -> Result<Told, AppError> {
+    let user = person(app, whose, &form.login).await?;
+    let word = password::invent();
+    let hash = hashed(word.clone()).await?;
+    let (id, what) = (user.id, json!({"login": user.login}));
+    write(app, visit, whose, ("user.password", what), move |conn| {
+        users::set_password(conn, id, &hash, Utc::now())?;
+        sessions::delete_all(conn, id).map(drop)
+    })
+    .await?;
+    Ok(Told {
+        about: user.login,
+        password: word,
+        ..Told::default()
+    })
+}
+
+async fn end(app: &App, visit: &Visit, whose: &Whose, form: Form) -> Result<Told, AppError> {
+    let user = person(app, whose, &form.login).await?;
+    let (id, session) = (user.id, form.session);
+    let what = json!({"login": user.login, "session": session});
+    write(app, visit, whose, ("session.end", what), move |conn| {
+        sessions::delete(conn, id, session)
+    })
+    .await?;
+    Ok(Told::default())
+}
+
+async fn extension(
+    app: &App,
+    visit: &Visit,
+    whose: &Whose,
+    action: &str,
+    form: Form,
+) -> Result<Told, AppError> {
+    let Some(enterprise) = whose.id() else {
+        return Err(AppError::NotFound);
+    };
+    let drop = action == "drop";
+    let one = match extensions(&form.extension) {
+        Ok(list) if list.len() == 1 => list.into_iter().next().unwrap_or_default(),
+        Ok(_) => return Ok(Told::problem("people-bad-extension", form.extension)),
+        Err(told) => return Ok(told),
+    };
+    let name = form.name.trim().to_owned();
+    let what = json!({"extension": one, "name": name});
+    let word = if drop {
+        "extension.drop"
+    } else {
+        "extension.save"
+    };
+    write(app, visit, whose, (word, what), move |conn| {
+        if drop {
+            users::remove_extension(conn, enterprise, &one)
+        } else {
+            users::name_extension(conn, enterprise, &one, &name)
+        }
+    })
+    .await?;
+    Ok(Told::default())
+}
+
+/// One change with its audit row, both or neither.
+async fn write(
+    app: &App,
+    visit: &Visit,
+    whose: &Whose,
+    (action, what): (&str, Value),
+    work: impl FnOnce(&mut Conn) -> Result<(), StoreError> + Send + 'static,
+) -> Result<(), StoreError> {
+    let entry = match note(visit, whose.id().unwrap_or_default(), action, what) {
+        Ok(entry) => audit::NewEntry {
+            enterprise: whose.id(),
+            ..entry
+        },
+        // The gate lets nobody in without a session.
+        Err(_) => return Err(StoreError::NotFound),
+    };
+    app.store
+        .write(move |conn| {
+            work(conn)?;
+            audit::add(conn, &entry, Utc::now())
+        })
+        .await
+}
+
+/// The person of this login among these people; another enterprise's do not exist.
+async fn person(app: &App, whose: &Whose, login: &str) -> Result<User, AppError> {
+    let (login, enterprise) = (login.to_owned(), whose.id());
+    let found = app
+        .store
+        .read(move |conn| users::by_login(conn, &login))
+        .await?;
+    found
+        .filter(|user| user.enterprise == enterprise)
+        .ok_or(AppError::NotFound)
+}
+
+/// The role a form names, if it is one these people can have.
+fn role(word: &str, whose: &Whose) -> Option<Role> {
+    match whose {
+        Whose::Installation => Some(Role::Superadmin),
+        Whose::Enterprise(_) => Role::parse(word).filter(|role| *role != Role::Superadmin),
+    }
+}
+
+/// Extensions as a person writes them; each 2 to 5 digits.
+fn extensions(text: &str) -> Result<BTreeSet<String>, Told> {
+    let mut list = BTreeSet::new();
+    for one in text
+        .split([',', ';', ' '])
+        .map(str::trim)
+        .filter(|one| !one.is_empty())
+    {
+        if Extension::parse(one).is_err() {
+            return Err(Told::problem("people-bad-extension", one));
+        }
+        list.insert(one.to_owned());
+    }
+    Ok(list)
+}
+
+/// Makes exactly these extensions the person's; those taken away stay in the list, free.
+fn give(
+    conn: &mut Conn,
+    enterprise: Option<i64>,
+    user: i64,
+    name: &str,
+    extensions: &BTreeSet<String>,
+) -> Result<(), StoreError> {
+    let Some(enterprise) = enterprise else {
+        return Ok(());
+    };
+    for former in users::extensions_of(conn, enterprise, user)? {
+        if !extensions.contains(&former) {
+            users::assign_extension(conn, enterprise, &former, None, "")?;
+        }
+    }
+    for extension in extensions {
+        users::assign_extension(conn, enterprise, extension, Some(user), name)?;
+    }
+    Ok(())
+}
+
+/// Hashing is slow on purpose, so it is done beside.
+async fn hashed(word: String) -> Result<String, AppError> {
+    web::block(move || password::hash(&word))
+        .await?
+        .map_err(AppError::Unknown)
+}
+
+async fn draw(
+    app: &App,
+    visit: &Visit,
+    whose: &Whose,
+    told: Told,
+) -> Result<HttpResponse, AppError> {
+    let enterprise = whose.id();
+    let (own, wide) = {
+        let viewer = visit.viewer()?;
+        (viewer.user, enterprise.is_none())
+    };
+    let (rows, free) = app
+        .store
+        .read(move |conn| {
+            let mut rows = Vec::new();
+            for user in users::list(conn, enterprise)? {
+                if user.enterprise != enterprise {
+                    continue;
+                }
+                let extensions = match enterprise {
+                    Some(enterprise) => users::extensions_of(conn, enterprise, user.id)?,
+                    None => Vec::new(),
+                };
+                let open: Vec<Value> = sessions::list(conn, user.id, Utc::now())?
+                    .into_iter()
+                    .map(|open| json!({"id": open.id, "address": open.address, "agent": open.agent, "last_seen_at": open.last_seen_at}))
+                    .collect();
+                rows.push(json!({
+                    "login": user.login, "name": user.full_name, "role": user.role, "active": user.active,
+                    "extensions": extensions.join(", "), "sessions": open, "own": user.id == own,
+                }));
+            }
+            let free = match enterprise {
+                Some(enterprise) => users::free_extensions(conn, enterprise)?,
+                None => Vec::new(),
+            };
+            Ok((rows, free))
+        })
+        .await?;
+    let mut context = match whose {
+        Whose::Enterprise(enterprise) => context(visit, enterprise, "people")?,
+        Whose::Installation => {
+            let mut context = visit.context();
+            context.insert("zone", "UTC");
+            context
+        }
+    };
+    let free: Vec<Value> = free
+        .into_iter()
+        .map(|(extension, name)| json!({"extension": extension, "name": name}))
+        .collect();
+    let root = match whose {
+        Whose::Enterprise(enterprise) => format!("/enterprise/{}/people", enterprise.number),
+        Whose::Installation => "/people".to_owned(),
+    };
+    context.insert("root", &root);
+    context.insert("wide", &wide);
+    context.insert("people", &rows);
+    context.insert("free", &free);
+    context.insert("roles", &["admin", "supervisor", "operator"]);
+    context.insert("problem", told.problem);
+    context.insert("about", &told.about);
+    context.insert("password", &told.password);
+    visit.page(app, "enterprise/people.html", &context)
+}
