@@ -19,7 +19,12 @@ pub struct Browser {
 
 impl Browser {
     /// Opens a window of this size whose pages are asked for in this language.
-    pub async fn open(world: &World, language: &str, (width, height): (u32, u32)) -> Browser {
+    pub async fn open(world: &World, language: &str, size: (u32, u32)) -> Browser {
+        Browser::at(&world.server.base_url, language, size).await
+    }
+
+    /// The same, at a server of the test's own.
+    pub async fn at(base_url: &str, language: &str, (width, height): (u32, u32)) -> Browser {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -64,7 +69,7 @@ impl Browser {
             .expect("a window of Chromium");
         Browser {
             client,
-            base: world.server.base_url.clone(),
+            base: base_url.to_owned(),
             driver,
         }
     }

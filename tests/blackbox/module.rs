@@ -18,8 +18,8 @@ on_both_databases!(
 );
 
 /// An account of people and clients in which nobody has an extension and telephony is off.
-pub fn fresh_account(world: &World) -> Arc<Account> {
-    world.crm.state.add_account(&NewAccount {
+pub fn people_without_extensions() -> NewAccount {
+    NewAccount {
         users: vec![
             User::new(16, "Анна", "Петрова", None),
             User::new(17, "Борис", "Ильин", None),
@@ -33,7 +33,7 @@ pub fn fresh_account(world: &World) -> Arc<Account> {
         )],
         telephony: false,
         ..NewAccount::new("fresh", "key-of-fresh-123")
-    })
+    }
 }
 
 struct Scene {
@@ -46,7 +46,7 @@ struct Scene {
 impl Scene {
     fn on(kind: Kind) -> Scene {
         let world = World::on(kind).start();
-        let account = fresh_account(&world);
+        let account = world.crm.state.add_account(&people_without_extensions());
         let admin = world.person("admin@june");
         let page = admin.open("/retailcrm-admin/?enterprise_number=0367").body;
         let mark = "X-CSRF-Token\": \"";

@@ -121,15 +121,9 @@ pub fn program(folder: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.current_dir(folder).env_remove("RUST_LOG");
     for (name, value) in settings {
-        let (section, key) = name.split_once('.').expect("section.key");
-        command.env(
-            format!(
-                "PATCHBAY_{}__{}",
-                section.to_uppercase(),
-                key.to_uppercase()
-            ),
-            value,
-        );
+        // What is no setting of a section has a variable of its own.
+        let variable = name.replace('.', "__").to_uppercase();
+        command.env(format!("PATCHBAY_{variable}"), value);
     }
     command
 }

@@ -1,15 +1,14 @@
 //! Pages as people see them, in a real browser: the live page moves without reloading, a call's page answers, in both
 //! languages, on a phone, and by keyboard.
 
-use std::time::Duration;
+mod connecting;
 
 use actors::store::testing::Kind;
 use fantoccini::key::Key;
 use serde_json::json;
 
 use crate::browser::{Browser, play};
-use crate::module::fresh_account;
-use crate::world::{JUNE, World, story, until_within};
+use crate::world::{JUNE, World, story};
 
 #[test]
 fn a_call_moves_through_its_states_without_reloading() {
@@ -125,151 +124,6 @@ fn every_page_fits_a_phone() {
         }
         browser.close().await;
     });
-}
-
-#[test]
-fn an_administrator_connects_retailcrm_and_cards_come_to_the_right_managers() {
-    let world = World::on(Kind::Sqlite).start();
-    let account = fresh_account(&world);
-    let saw = |code: &str| -> Vec<i64> {
-        let cards = account.cards();
-        let of = cards
-            .iter()
-            .filter(|card| card.code.as_deref() == Some(code));
-        of.filter_map(|card| card.user_id).collect()
-    };
-    play(async {
-        let browser = Browser::open(&world, "en", (1280, 1000)).await;
-        browser.log_in("admin@june").await;
-        let page = "/retailcrm-admin/?enterprise_number=0367";
-        browser.go(page).await;
-        // What the world furnished belongs to another account: it is removed first, as a person does.
-        browser.ask("window.confirm = () => true").await;
-        press(&browser, "button[hx-post$='/remove']").await;
-        said(&browser, "The integration is removed").await;
-
-        let domain = format!("{}/a/fresh", world.crm.base_url);
-        for (key, words) in [
-            ("a-wrong-key-000", "Wrong \"apiKey\" value."),
-            ("key-of-fresh-123", "Registered in RetailCRM and saved"),
-        ] {
-            fill(&browser, "#domain", &domain).await;
-            fill(&browser, "#api_key", key).await;
-            press(&browser, "form[hx-post$='/register'] button[type=submit]").await;
-            said(&browser, words).await;
-        }
-        said(&browser, "registration of the module").await;
-        for (user, extension) in [("16", "150"), ("17", "151")] {
-            assign(&browser, user, extension).await;
-        }
-
-        // Two calls made up on the emulator's page: each card at the manager who has the extension.
-        for extension in ["150", "151"] {
-            ring(&browser, extension).await;
-        }
-        let both = || saw("150") == [16] && saw("151") == [17];
-        assert!(
-            until_within(Duration::from_secs(20), || both().then_some(())).is_some(),
-            "{:?}",
-            account.cards()
-        );
-
-        browser.go(page).await;
-        assign(&browser, "17", "150").await;
-        said(&browser, "Extension 150 was taken from Петрова Анна").await;
-        ring(&browser, "150").await;
-        let moved = || saw("150") == [16, 17];
-        assert!(
-            until_within(Duration::from_secs(20), || moved().then_some(())).is_some(),
-            "{:?}",
-            account.cards()
-        );
-
-        browser
-            .go("/enterprise/0367/integrations/log?integration=retailcrm")
-            .await;
-        for words in [
-            "register_module",
-            "save_extensions",
-            "Wrong \"apiKey\" value.",
-            "dial",
-        ] {
-            said(&browser, words).await;
-        }
-        browser.go("/admin/integrations?enterprise=0367").await;
-        said(&browser, "retailcrm").await;
-        browser.close().await;
-    });
-    world.settle();
-}
-
-/// Clicks what is there, or comes.
-async fn press(browser: &Browser, selector: &str) {
-    browser
-        .until(
-            selector,
-            &format!("return !!document.querySelector(\"{selector}\")"),
-        )
-        .await;
-    browser.find(selector).await.click().await.expect("clicked");
-}
-
-async fn fill(browser: &Browser, selector: &str, text: &str) {
-    let field = browser.find(selector).await;
-    field.clear().await.expect("cleared");
-    field.send_keys(text).await.expect("typed");
-}
-
-/// Waits until the page says this.
-async fn said(browser: &Browser, words: &str) {
-    let there = format!("return document.body.innerText.includes({})", json!(words));
-    browser.until(words, &there).await;
-}
-
-/// Gives a manager an extension in the list, and waits until it is saved.
-async fn assign(browser: &Browser, user: &str, extension: &str) {
-    let select = format!("#user-{user}");
-    browser
-        .until(
-            "the managers are listed",
-            &format!("return !!document.querySelector('{select}')"),
-        )
-        .await;
-    let choose = format!(
-        "document.querySelector('{select}').value = '{extension}'; document.querySelector('#managers .alert')?.remove()"
-    );
-    browser.ask(&choose).await;
-    press(browser, &format!("form:has({select}) button")).await;
-    said(browser, "Saved.").await;
-}
-
-/// A made-up call to one extension, with the emulator.
-async fn ring(browser: &Browser, extension: &str) {
-    browser.go("/test-interface").await;
-    for (field, value) in [
-        ("phone", "375296254070"),
-        ("extensions", extension),
-        ("ring", "0"),
-        ("talk", "0"),
-        ("speed", "100"),
-    ] {
-        browser
-            .ask(&format!(
-                "document.querySelector('#{field}').value = '{value}'"
-            ))
-            .await;
-    }
-    press(
-        browser,
-        "form[hx-post='/test-interface/runs'] button[type=submit]",
-    )
-    .await;
-    browser
-        .until(
-            "the call is made",
-            "return document.querySelector('#run').innerText.length > 0",
-        )
-        .await;
 }
 
 async fn fits(browser: &Browser, page: &str) {
