@@ -506,3 +506,10 @@ history-what = What changed
 history-pages = Pages of changes
 history-later = Later
 history-earlier = Earlier
+
+# Hosts in the list of enterprises.
+host-last = Last event
+host-lag = Events come after
+host-clock = Host's clock
+host-never = none yet
+host-seconds = { $n } s

@@ -508,3 +508,10 @@ history-what = Что изменилось
 history-pages = Страницы изменений
 history-later = Новее
 history-earlier = Раньше
+
+# Hosts in the list of enterprises.
+host-last = Последнее событие
+host-lag = Задержка событий
+host-clock = Часы хоста
+host-never = событий не было
+host-seconds = { $n } с

@@ -84,6 +84,7 @@ pub async fn build(
         redirects,
         debug_log,
         gauge: Gauge::new(&settings.events),
+        heard: crate::web::events::heard::Heard::default(),
         refusals: Refusals::new(settings.events.keep_refusals),
         settings,
         store,

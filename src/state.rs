@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::debug_log::DebugLog;
 use crate::web::emulator::runs::Runs;
 use crate::web::events::gauge::Gauge;
+use crate::web::events::heard::Heard;
 use crate::web::events::refusal::Refusals;
 use crate::web::render::Pages;
 use crate::web::retailcrm::Turns;
@@ -48,6 +49,8 @@ pub struct App {
     pub redirects: Redirects,
     /// How much one enterprise may send.
     pub gauge: Gauge,
+    /// When each host was last heard, and how late.
+    pub heard: Heard,
     /// Events that were not taken.
     pub refusals: Refusals,
     /// Emulated calls that were begun here.

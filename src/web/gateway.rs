@@ -218,7 +218,16 @@ pub async fn dispatch(app: web::Data<App>, request: HttpRequest, body: web::Byte
         })?;
     let event = as_event(handed.raw, &handed.unique_id, handed.record_url)?;
     let address = request.peer_addr().map(|address| address.ip());
-    match events::accept(&app, kind, &event, Some(&handed.token), None, "live").await {
+    match events::accept(
+        &app,
+        kind,
+        &event,
+        Some(&handed.token),
+        None,
+        ("live", events::heard::Sender::default()),
+    )
+    .await
+    {
         Ok(taken) => Ok(events::answer(&taken)),
         Err((enterprise, refusal)) => Err(app
             .refusals

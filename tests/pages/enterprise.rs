@@ -274,3 +274,16 @@ async fn a_bot_is_saved_masked_and_tried_with_words() {
     door.close().await;
     bots.stop().await;
 }
+
+#[actix_web::test]
+async fn the_list_tells_when_each_host_was_last_heard() {
+    let door = Door::open("").await;
+    let root = door.log_in("superadmin").await;
+    let silent = door.page(&root, "/enterprises?lang=en").await;
+    assert_eq!(silent.body.matches("none yet").count(), 2, "{silent:?}");
+    let start = serde_json::json!({"UniqueId": "1.1", "Phone": "375291234567", "CallType": 0});
+    assert_eq!(door.event("0367", "start", start).await.status, 200);
+    let heard = door.page(&root, "/enterprises?lang=en").await;
+    assert_eq!(heard.body.matches("none yet").count(), 1, "{heard:?}");
+    assert!(heard.body.contains("0.0 s"), "in time: {heard:?}");
+}

@@ -299,3 +299,20 @@ pub fn count_live(conn: &mut Conn, enterprise: Option<i64>) -> Result<i64, Store
         None => calls::table.filter(live).count().get_result(c)?,
     }))
 }
+
+/// When the enterprise's latest call came in.
+///
+/// # Errors
+/// The database's own.
+pub fn last_received(
+    conn: &mut Conn,
+    enterprise: i64,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let last: Option<Time> = on!(conn, c => {
+        calls::table
+            .filter(calls::enterprise_id.eq(enterprise))
+            .select(diesel::dsl::max(calls::received_at))
+            .first(c)?
+    });
+    Ok(plain(last))
+}

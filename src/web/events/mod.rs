@@ -2,6 +2,7 @@
 //! to the house and answers 200 when it is durable, not before. Decides nothing about calls; waits for no CRM.
 
 pub mod gauge;
+pub mod heard;
 pub mod refusal;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use crate::error::AppError;
 use crate::state::App;
+use heard::Sender;
 use refusal::Refusal;
 
 /// An oversized body is read to its end up to so much, so that its sender hears our answer and not a reset.
@@ -39,7 +41,8 @@ pub async fn receive(
         Ok(body) => body,
         Err(refusal) => return Err(app.refusals.note(kind, None, &refusal, address, &[])),
     };
-    match accept(&app, kind, &body, token, event_id, "live").await {
+    let sender = Sender::of(request.headers());
+    match accept(&app, kind, &body, token, event_id, ("live", sender)).await {
         Ok(taken) => Ok(answer(&taken)),
         Err((enterprise, refusal)) => Err(app
             .refusals
@@ -57,7 +60,7 @@ pub async fn accept(
     bytes: &[u8],
     header_token: Option<&str>,
     header_id: Option<&str>,
-    source: &'static str,
+    (source, sender): (&'static str, Sender<'_>),
 ) -> Result<Taken, (Option<i64>, Refusal)> {
     let body = Body::read(bytes).map_err(|error| (None, Refusal::Unreadable(error)))?;
     let enterprise = find_enterprise(app, body.token(), header_token)
@@ -74,7 +77,9 @@ pub async fn accept(
     app.debug_log
         .event(&enterprise, kind.as_str(), &event.unique_id, bytes);
     let raw = String::from_utf8_lossy(bytes).into_owned();
-    app.calls
+    let (received, happened) = (event.received, event.at);
+    let taken = app
+        .calls
         .take(Take {
             enterprise,
             event,
@@ -83,7 +88,11 @@ pub async fn accept(
             reply: None,
         })
         .await
-        .map_err(|refused| (Some(id), Refusal::NotKept(refused)))
+        .map_err(|refused| (Some(id), Refusal::NotKept(refused)))?;
+    if source == "live" {
+        app.heard.note(id, received, happened, sender);
+    }
+    Ok(taken)
 }
 
 /// Who sends this: by the token of the body, else of the header.
