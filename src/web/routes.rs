@@ -217,6 +217,21 @@ pub fn table() -> Vec<Entry> {
             enterprise::people::act,
         ),
         get(
+            "/enterprise/{number}/host",
+            Area::Admin,
+            enterprise::host::page,
+        ),
+        post(
+            "/enterprise/{number}/host/test",
+            Area::Admin,
+            enterprise::host::attempt,
+        ),
+        post(
+            "/enterprise/{number}/host/{action}",
+            Area::Admin,
+            enterprise::host::act,
+        ),
+        get(
             "/enterprise/{number}/history",
             Area::Admin,
             enterprise::history::page,

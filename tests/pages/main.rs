@@ -7,6 +7,7 @@ mod door;
 mod emulator;
 mod enterprise;
 mod gateway;
+mod host;
 mod integrations;
 mod people;
 mod retailcrm;

@@ -3,6 +3,7 @@
 //! noted through `note` in the transaction that makes it.
 
 pub mod history;
+pub mod host;
 pub mod integrations;
 pub mod lines;
 pub mod list;
