@@ -19,6 +19,7 @@ pub struct Told {
     /// Unique ids under which CRMs were shown the call and have not heard of its end: a leg that came first, or a
     /// part that was absorbed, may have named it otherwise than it is named now.
     shown_as: Vec<Box<str>>,
+    started: bool,
     any_dial: bool,
     hangups: u8,
     /// The call was ended after the last event.
@@ -49,7 +50,7 @@ pub enum When {
 /// One notice to be told to every integration that wants its kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// Names it within the call: `dial`, `dial:151`, `bridge:150`, `hangup`, `upload`.
+    /// Names it within the call: `start`, `dial`, `dial:151`, `bridge:150`, `hangup`, `upload`.
     pub key: String,
     pub position: i32,
     pub when: When,
@@ -93,6 +94,18 @@ impl Told {
     }
 
     fn decide_notices(&mut self, record: &Record, ended: bool, effects: &mut Effects) {
+        if !self.started && !self.ended {
+            self.started = true;
+            let start = self.plan(
+                "start",
+                NoticeKind::Start,
+                Vec::new(),
+                ended,
+                record,
+                When::Now,
+            );
+            effects.notices.push(start);
+        }
         if !ended {
             if self.ended && self.history {
                 // A leg came after the hangup: the history must wait for the real end.
@@ -237,11 +250,13 @@ impl Told {
         record: &Record,
         when: When,
     ) -> Planned {
-        let position = if kind == NoticeKind::Upload {
-            HISTORY_POSITION
-        } else {
-            self.next += 1;
-            i32::from(self.next)
+        let position = match kind {
+            NoticeKind::Start => 0,
+            NoticeKind::Upload => HISTORY_POSITION,
+            NoticeKind::Dial | NoticeKind::Bridge | NoticeKind::Hangup => {
+                self.next += 1;
+                i32::from(self.next)
+            }
         };
         // A column of its own names the delivery; a list of a hundred extensions would not fit an index.
         let key: String = key.chars().take(120).collect();
@@ -253,6 +268,7 @@ impl Told {
                 kind,
                 extensions,
                 synthetic,
+                at: None,
                 record: record.clone(),
             },
         }
@@ -314,6 +330,7 @@ impl Told {
                 }
             }
         }
+        self.started |= other.started;
         self.any_dial |= other.any_dial;
         self.next = self.next.max(other.next);
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::effect::Planned;
 use super::event::{Body, Event, EventKind};
 use super::intake::{Counters, Deps, Dispatch, Outlets, Refused, Take, Taken, Times};
-use super::record::{Outcome, Phase, Record};
+use super::record::{NoticeKind, Outcome, Phase, Record};
 use super::{Calls, tests};
 use crate::cache::Cache;
 use crate::cache::snapshot::Enterprise;
@@ -54,6 +54,7 @@ impl Dispatch for Ears {
     ) -> Vec<NewDelivery> {
         notices
             .iter()
+            .filter(|plan| plan.notice.kind != NoticeKind::Start)
             .map(|plan| NewDelivery {
                 enterprise: enterprise.id,
                 integration: "ear".into(),

@@ -156,6 +156,9 @@ pub struct Notice {
     /// True when the host never sent the dial and we tell the CRM of it at the hangup.
     #[serde(default)]
     pub synthetic: bool,
+    /// When it came to that, for kinds that tell of each moment; `None` otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
     /// The call as it stood when the notice was written.
     pub record: Record,
 }
@@ -164,6 +167,8 @@ pub struct Notice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoticeKind {
+    /// The call began; nobody's phone rings yet.
+    Start,
     /// Phones ring: the pop-up.
     Dial,
     /// Somebody answered, or another extension took over.
@@ -178,6 +183,7 @@ impl NoticeKind {
     /// The word in `deliveries.kind` (before a `:`) and in `integration_logs.event_type`.
     pub fn as_str(self) -> &'static str {
         match self {
+            NoticeKind::Start => "start",
             NoticeKind::Dial => "dial",
             NoticeKind::Bridge => "bridge",
             NoticeKind::Hangup => "hangup",

@@ -6,6 +6,7 @@
 mod conformance;
 pub mod retailcrm;
 pub mod skeleton;
+pub mod webhook;
 
 use crate::integration::connector::Kind;
 

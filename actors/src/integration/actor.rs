@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::attempt::Means;
 use super::breaker::{Breaker, Permit};
 use super::connector::{Answer, Failed, Place, Question};
-use super::http::Timeouts;
+use super::http::Terms;
 use super::limiter::Limiter;
 use super::observed::Observed;
 use super::queue::Queue;
@@ -165,7 +165,7 @@ impl Link {
         self.means = Some(Means {
             connector,
             limiter,
-            timeouts: Timeouts::of(&self.house.settings),
+            terms: Terms::of(&self.house.settings),
         });
         let number = enterprise.number.clone();
         self.configured = Some((Arc::clone(&enterprise), integration.settings.clone()));

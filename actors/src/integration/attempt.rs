@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 
 use super::connector::{Answer, Connector, Delivered, Failed, Question, Step};
 use super::dispatch::forbidden;
-use super::http::{self, Timeouts};
+use super::http::{self, Terms};
 use super::limiter::Limiter;
 use super::queue::is_history;
 use super::request::{LOGGED, Reply, Request, Trouble};
@@ -85,7 +85,7 @@ pub struct Tried {
 pub struct Means {
     pub connector: Arc<dyn Connector>,
     pub limiter: Rc<RefCell<Limiter>>,
-    pub timeouts: Timeouts,
+    pub terms: Terms,
 }
 
 impl Means {
@@ -246,7 +246,9 @@ impl Means {
             }
         }
         let begun = Instant::now();
-        let outcome = http::send(request, self.timeouts).await;
+        // Signed only now: a signature holds the time of this try.
+        let request = &request.sealed(Utc::now());
+        let outcome = http::send(request, &self.terms).await;
         exchanges.add(request, &outcome, begun.elapsed());
         Some(outcome.map_err(|trouble| match trouble {
             Trouble::Address(_) => Failed::Settings {

@@ -25,6 +25,9 @@ pub struct Kind {
     pub fields: &'static [Field],
     /// What it can be told at all; other notices make no delivery.
     pub wants: &'static [NoticeKind],
+    /// Every notice is history to it: none goes stale, each is tried for days. Not for a CRM, whose pop-ups are of use
+    /// for seconds.
+    pub lasting: bool,
     /// Checks one enterprise's settings and makes its connector.
     pub connect: fn(&Place<'_>, &Value) -> Connected,
 }

@@ -4,6 +4,7 @@
 //!
 //! - an internal call and a withheld number are nobody's business but ours;
 //! - the pop-up is told at once and is of use for seconds; history goes after a short rest and is tried for days;
+//! - a kind that lasts is told of each moment, with its time, and every notice is history to it;
 //! - (call, integration, kind) names a row once and for all; `position` keeps the order within the call.
 
 use std::time::Duration;
@@ -34,16 +35,19 @@ pub fn deliveries_for(
         if forbidden(notice).is_some() {
             continue;
         }
-        let mut written = None;
+        let (mut plain, mut timed) = (None, None);
         for (name, integration) in &enterprise.integrations {
-            let wanted = integration.enabled
-                && crm::find(name).is_some_and(|kind| kind.wants.contains(&notice.kind));
-            if !wanted {
+            let wanted = crm::find(name)
+                .filter(|kind| integration.enabled && kind.wants.contains(&notice.kind));
+            let Some(kind) = wanted else {
                 continue;
-            }
-            let payload =
-                written.get_or_insert_with(|| serde_json::to_string(notice).unwrap_or_default());
-            let (not_before, expires_at) = times(plan, settings, now);
+            };
+            let payload = if kind.lasting && plan.when == When::Now {
+                timed.get_or_insert_with(|| written(&at(notice, now)))
+            } else {
+                plain.get_or_insert_with(|| written(notice))
+            };
+            let (not_before, expires_at) = times(plan, settings, kind.lasting, now);
             rows.push(NewDelivery {
                 enterprise: enterprise.id,
                 integration: name.clone(),
@@ -61,9 +65,21 @@ pub fn deliveries_for(
     rows
 }
 
+fn written(notice: &Notice) -> String {
+    serde_json::to_string(notice).unwrap_or_default()
+}
+
+fn at(notice: &Notice, now: DateTime<Utc>) -> Notice {
+    Notice {
+        at: Some(now),
+        ..notice.clone()
+    }
+}
+
 fn times(
     plan: &Planned,
     settings: &Settings,
+    lasting: bool,
     now: DateTime<Utc>,
 ) -> (DateTime<Utc>, DateTime<Utc>) {
     let ms = Duration::from_millis;
@@ -72,12 +88,12 @@ fn times(
         When::Settled => now + ms(settings.settle_ms),
         When::Held => now + HELD,
     };
+    let days = Duration::from_secs(settings.history_life_hours.saturating_mul(3_600));
     let life = match plan.notice.kind {
-        NoticeKind::Dial | NoticeKind::Bridge => ms(settings.popup_life_ms),
+        _ if lasting => days,
+        NoticeKind::Start | NoticeKind::Dial | NoticeKind::Bridge => ms(settings.popup_life_ms),
         NoticeKind::Hangup => ms(settings.hangup_life_ms),
-        NoticeKind::Upload => {
-            Duration::from_secs(settings.history_life_hours.saturating_mul(3_600))
-        }
+        NoticeKind::Upload => days,
     };
     (from, from + life)
 }

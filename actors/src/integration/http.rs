@@ -4,6 +4,7 @@
 //! account is for a person to see.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use awc::Client;
@@ -12,6 +13,8 @@ use awc::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 
+use super::guard::{self, Guard};
+use super::network::Network;
 use super::request::{Body, Header, Method, Reply, Request, Trouble};
 use super::settings::Settings;
 
@@ -20,62 +23,82 @@ const LONGEST: usize = 1024 * 1024;
 
 thread_local! {
     static CLIENT: OnceCell<Client> = const { OnceCell::new() };
+    /// The one that looks where a connection leads; its connections are not shared with the other.
+    static GUARDED: OnceCell<Client> = const { OnceCell::new() };
 }
 
-/// The times a request may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
+/// The times a request may take, and where a guarded one may go beside the internet.
+#[derive(Clone, Debug)]
+pub struct Terms {
     pub connect: Duration,
     /// From sending to the end of the answer, connecting included.
     pub answer: Duration,
+    pub networks: Arc<[Network]>,
 }
 
-impl Timeouts {
+impl Terms {
     /// As configured.
     pub fn of(settings: &Settings) -> Self {
         Self {
             connect: Duration::from_millis(settings.connect_timeout_ms),
             answer: Duration::from_millis(settings.answer_timeout_ms),
+            networks: settings.private_networks.clone().into(),
         }
     }
 }
 
-/// This thread's client; the first caller's connect timeout holds for all, there being one configuration a process.
-fn client(timeouts: Timeouts) -> Client {
-    CLIENT.with(|cell| {
-        cell.get_or_init(|| {
-            // No limit here: concurrency is limited for each link, so that a hanging CRM takes no connection from
-            // another. Connections rest a shorter time than servers usually allow.
-            let connector = awc::Connector::new()
-                .timeout(timeouts.connect)
-                .limit(0)
-                .conn_keep_alive(Duration::from_secs(20));
-            Client::builder()
-                .connector(connector)
-                .disable_redirects()
-                .add_default_header((
-                    "User-Agent",
-                    concat!("Patchbay/", env!("CARGO_PKG_VERSION")),
-                ))
-                .finish()
-        })
-        .clone()
-    })
+/// This thread's clients; the first caller's terms hold for all, there being one configuration a process.
+fn client(terms: &Terms, guarded: bool) -> Client {
+    let agent = (
+        "User-Agent",
+        concat!("Patchbay/", env!("CARGO_PKG_VERSION")),
+    );
+    // No limit here: concurrency is limited for each link, so that a hanging CRM takes no connection from another.
+    // Connections rest a shorter time than servers usually allow.
+    let rest = Duration::from_secs(20);
+    let open = || {
+        let connector = awc::Connector::new()
+            .timeout(terms.connect)
+            .limit(0)
+            .conn_keep_alive(rest);
+        Client::builder()
+            .connector(connector)
+            .disable_redirects()
+            .add_default_header(agent)
+            .finish()
+    };
+    let watched = || {
+        let connector = awc::Connector::new()
+            .connector(Guard::new(terms.networks.clone()))
+            .timeout(terms.connect)
+            .limit(0)
+            .conn_keep_alive(rest);
+        Client::builder()
+            .connector(connector)
+            .disable_redirects()
+            .add_default_header(agent)
+            .finish()
+    };
+    if guarded {
+        GUARDED.with(|cell| cell.get_or_init(watched).clone())
+    } else {
+        CLIENT.with(|cell| cell.get_or_init(open).clone())
+    }
 }
 
 /// Sends and gives the whole answer.
 ///
 /// # Errors
 /// Why there was no answer; says whether the request can have been taken.
-pub async fn send(request: &Request, timeouts: Timeouts) -> Result<Reply, Trouble> {
-    match actix_rt::time::timeout(timeouts.answer, exchange(request, timeouts)).await {
+pub async fn send(request: &Request, terms: &Terms) -> Result<Reply, Trouble> {
+    match actix_rt::time::timeout(terms.answer, exchange(request, terms)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(Trouble::Timeout(timeouts.answer)),
+        Err(_) => Err(Trouble::Timeout(terms.answer)),
     }
 }
 
-async fn exchange(request: &Request, timeouts: Timeouts) -> Result<Reply, Trouble> {
-    let client = client(timeouts);
+async fn exchange(request: &Request, terms: &Terms) -> Result<Reply, Trouble> {
+    let client = client(terms, request.guarded);
     let url = request.url.as_str();
     let mut outgoing = match request.method {
         Method::Get => client.get(url),
@@ -84,7 +107,7 @@ async fn exchange(request: &Request, timeouts: Timeouts) -> Result<Reply, Troubl
         Method::Patch => client.patch(url),
         Method::Delete => client.delete(url),
     }
-    .timeout(timeouts.answer);
+    .timeout(terms.answer);
     for header in &request.headers {
         outgoing = match header {
             Header::Plain(name, value) => outgoing.insert_header((*name, value.as_str())),
@@ -100,7 +123,7 @@ async fn exchange(request: &Request, timeouts: Timeouts) -> Result<Reply, Troubl
             .insert_header((CONTENT_TYPE, "application/x-www-form-urlencoded"))
             .send_body(serde_urlencoded::to_string(fields).unwrap_or_default()),
     };
-    let mut response = sent.await.map_err(|error| trouble(&error, timeouts))?;
+    let mut response = sent.await.map_err(|error| trouble(&error, terms))?;
     let header = |name| {
         response
             .headers()
@@ -128,12 +151,16 @@ async fn exchange(request: &Request, timeouts: Timeouts) -> Result<Reply, Troubl
     })
 }
 
-fn trouble(error: &SendRequestError, timeouts: Timeouts) -> Trouble {
+fn trouble(error: &SendRequestError, terms: &Terms) -> Trouble {
     match error {
-        SendRequestError::Timeout => Trouble::Timeout(timeouts.answer),
+        SendRequestError::Timeout => Trouble::Timeout(terms.answer),
         SendRequestError::Connect(ConnectError::Timeout) => {
-            Trouble::Connect(format!("no connection within {:?}", timeouts.connect))
+            Trouble::Connect(format!("no connection within {:?}", terms.connect))
         }
+        SendRequestError::Connect(ConnectError::Io(error)) => match guard::refused(error) {
+            Some(refused) => Trouble::Address(refused.to_string()),
+            None => Trouble::Connect(error.to_string()),
+        },
         SendRequestError::Connect(error) => Trouble::Connect(error.to_string()),
         SendRequestError::Url(error) => Trouble::Address(error.to_string()),
         SendRequestError::Http(error) => Trouble::Address(error.to_string()),

@@ -19,9 +19,11 @@ pub mod breaker;
 pub mod connector;
 pub mod dispatch;
 mod flow;
+mod guard;
 pub mod handle;
 pub mod http;
 pub mod limiter;
+pub mod network;
 pub mod observed;
 pub mod outcome;
 pub mod queue;
@@ -31,6 +33,7 @@ pub mod request;
 pub mod retry;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
+pub mod seal;
 pub mod settings;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use super::observed::Observed;
 use super::queue::is_history;
 use super::retry::Next;
 use super::settings::Settings;
+use crate::crm;
 use crate::store::deliveries::Delivery;
 use crate::store::logs::NewLog;
 use crate::store::{Settlement, Verdict};
@@ -50,7 +51,8 @@ pub fn conclude(
     now: DateTime<Utc>,
     dice: f64,
 ) -> Concluded {
-    let history = is_history(&row.kind);
+    let lasting = crm::find(&row.integration).is_some_and(|kind| kind.lasting);
+    let history = lasting || is_history(&row.kind);
     let asked = tried.exchanges.count > 0;
     let attempts = row.attempts + i32::from(asked);
     let given_up = if history {
@@ -80,7 +82,8 @@ pub fn conclude(
         Ended::Failed(Failed::Later { words, after } | Failed::Throttled { words, after }) => {
             again(*after, words)
         }
-        Ended::Failed(Failed::Settings { words }) if trying => again(None, words),
+        // A receiver of events gets each of them once its address is right again.
+        Ended::Failed(Failed::Settings { words }) if trying || lasting => again(None, words),
         Ended::Failed(Failed::Settings { words } | Failed::Refused { words }) => {
             (Verdict::Failed, words.clone())
         }

@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
+
+use super::seal::Seal;
 
 /// What stands in a log where a secret stood.
 pub const MASK: &str = "•••";
@@ -63,6 +66,10 @@ pub struct Request {
     pub lane: &'static str,
     /// Secrets that stand in the URL or the body (a key in the path, a token in a form).
     pub secrets: Vec<SecretString>,
+    /// Anybody may have written the URL: it is sent to public addresses and allowed networks only.
+    pub guarded: bool,
+    /// To be signed when it is sent.
+    pub seal: Option<Seal>,
 }
 
 impl Request {
@@ -75,6 +82,8 @@ impl Request {
             body: Body::Empty,
             lane,
             secrets: Vec::new(),
+            guarded: false,
+            seal: None,
         }
     }
 
@@ -98,6 +107,33 @@ impl Request {
     pub fn secret(mut self, value: &SecretString) -> Self {
         self.secrets.push(value.clone());
         self
+    }
+
+    /// Keeps it from addresses that only the operator may open.
+    #[must_use]
+    pub fn guarded(mut self) -> Self {
+        self.guarded = true;
+        self
+    }
+
+    /// Has it signed when it is sent.
+    #[must_use]
+    pub fn seal(mut self, seal: Seal) -> Self {
+        self.seal = Some(seal);
+        self
+    }
+
+    /// The request as it goes out now: with the headers of its signature, if it is to bear one.
+    #[must_use]
+    pub fn sealed(&self, now: DateTime<Utc>) -> Self {
+        let mut request = self.clone();
+        if let (Some(seal), Body::Json(body)) = (request.seal.take(), &self.body) {
+            let headers = seal.headers(body, now);
+            request
+                .headers
+                .extend(headers.map(|(name, value)| Header::Plain(name, value)));
+        }
+        request
     }
 
     /// Sets the body to a form.

@@ -147,12 +147,13 @@ pub fn notice(kind: NoticeKind, record: Record) -> Notice {
     let extensions = match kind {
         NoticeKind::Dial => record.rung.clone(),
         NoticeKind::Bridge => record.talked.clone(),
-        NoticeKind::Hangup | NoticeKind::Upload => Vec::new(),
+        NoticeKind::Start | NoticeKind::Hangup | NoticeKind::Upload => Vec::new(),
     };
     Notice {
         kind,
         extensions,
         synthetic: false,
+        at: None,
         record,
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::breaker;
+use super::network::Network;
 use super::retry::Plan;
 
 /// See the fields.
@@ -32,6 +33,11 @@ pub struct Settings {
     pub history_life_hours: u64,
     /// History waits so long after the hangup for late events (a recording's name, a transfer's last leg).
     pub settle_ms: u64,
+    /// Networks that are not public and yet may be reached by a URL that an administrator writes (webhooks), such as
+    /// "10.1.0.0/16". Public addresses always may.
+    pub private_networks: Vec<Network>,
+    /// A receiver of events (a webhook) that took nothing for so long is switched off, with a notice.
+    pub switch_off_after_hours: u64,
     pub breaker: breaker::Limits,
     /// How often the table is looked into for what no nudge told.
     pub look_every_ms: u64,
@@ -57,6 +63,8 @@ impl Default for Settings {
             hangup_life_ms: 120_000,
             history_life_hours: 24 * 7,
             settle_ms: 3_000,
+            private_networks: Vec::new(),
+            switch_off_after_hours: 24 * 5,
             breaker: breaker::Limits::default(),
             look_every_ms: 1_000,
             idle_ms: 300_000,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::attempt::{Exchanges, Means};
 use super::connector::{Answer, Failed, Kind, Place, Question};
-use super::http::Timeouts;
+use super::http::Terms;
 use super::limiter::Limiter;
 use super::settings::Settings;
 use crate::cache::Enterprise;
@@ -54,7 +54,7 @@ pub async fn converse(
     let means = Means {
         connector: Arc::from(connector),
         limiter: Rc::new(RefCell::new(limiter)),
-        timeouts: Timeouts::of(house),
+        terms: Terms::of(house),
     };
     means.ask(question).await
 }

@@ -64,6 +64,7 @@ pub static KIND: Kind = Kind {
     ],
     // It has no "answered" event.
     wants: &[NoticeKind::Dial, NoticeKind::Hangup, NoticeKind::Upload],
+    lasting: false,
     connect: |place, settings| Ok(Box::new(RetailCrm::new(place, settings)?)),
 };
 
@@ -106,8 +107,8 @@ impl Connector for RetailCrm {
             return Step::Nothing("switched off in the integration's settings".into());
         }
         match (notice.kind, heard.last()) {
-            (NoticeKind::Bridge, _) => {
-                Step::Nothing("RetailCRM has no event for an answered call".into())
+            (NoticeKind::Start | NoticeKind::Bridge, _) => {
+                Step::Nothing("RetailCRM has no event for this".into())
             }
             (NoticeKind::Upload, None) => Step::Send(api::upload(
                 &self.settings,

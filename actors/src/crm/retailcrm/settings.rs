@@ -45,6 +45,7 @@ impl Settings {
     /// Whether notices of this kind are switched on.
     pub fn sends(&self, kind: NoticeKind) -> bool {
         match kind {
+            NoticeKind::Start => false,
             NoticeKind::Dial | NoticeKind::Bridge => self.send_dial,
             NoticeKind::Hangup => self.send_hangup,
             NoticeKind::Upload => self.send_upload,

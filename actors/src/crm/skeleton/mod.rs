@@ -52,6 +52,7 @@ pub static KIND: Kind = Kind {
         NoticeKind::Hangup,
         NoticeKind::Upload,
     ],
+    lasting: false,
     connect,
 };
 
@@ -89,7 +90,10 @@ impl Connector for Skeleton {
                 Ok(None) => Step::Nothing("the CRM knows no client with this number".into()),
                 Err(failed) => Step::Failed(failed),
             },
-            (NoticeKind::Bridge | NoticeKind::Hangup | NoticeKind::Upload, []) => {
+            (
+                NoticeKind::Start | NoticeKind::Bridge | NoticeKind::Hangup | NoticeKind::Upload,
+                [],
+            ) => {
                 let call = map::call(notice, self.time_zone);
                 Step::Send(api::put_call(&self.settings, &call))
             }

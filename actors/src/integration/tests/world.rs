@@ -299,6 +299,7 @@ impl Drop for World {
 
 fn plan(kind: NoticeKind, record: &Record) -> Planned {
     let (position, when) = match kind {
+        NoticeKind::Start => (0, When::Now),
         NoticeKind::Dial => (1, When::Now),
         NoticeKind::Bridge => (2, When::Now),
         NoticeKind::Hangup => (3, When::Now),
