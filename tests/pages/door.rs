@@ -65,9 +65,9 @@ impl Door {
         let folder = std::env::temp_dir().join(format!("patchbay_door_{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&folder).expect("a temporary folder");
         let ground = format!(
-            "[server]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\npublic_url = \"{public_url}\"\nassets = \"{}\"\n[database]\nurl = \"sqlite:{}/x.db\"\n{settings}",
-            env!("CARGO_MANIFEST_DIR"),
-            folder.display()
+            "[server]\nlisten = [\"127.0.0.1:0\"]\nworkers = 1\npublic_url = \"{public_url}\"\nassets = \"{assets}\"\n[log]\nfolder = \"{0}/logs\"\n[database]\nurl = \"sqlite:{0}/x.db\"\n{settings}",
+            folder.display(),
+            assets = env!("CARGO_MANIFEST_DIR"),
         );
         let settings = Arc::new(patchbay::config::with(&ground).expect("settings").settings);
         let opened = settings.clone();
