@@ -108,6 +108,12 @@ async fn a_crm_is_set_up_tested_and_switched_on_without_showing_its_key() {
     ] {
         let answer = post(&door, &admin, "order", &[("order", order)]).await;
         assert!(answer.body.contains(state), "{order}: {answer:?}");
+        let document = door.page(&admin, &format!("{AT}/config")).await;
+        assert_eq!(
+            document.body.contains("\"paused\":true"),
+            order == "pause",
+            "a pause is kept with the settings: {document:?}"
+        );
     }
     assert_eq!(
         post(&door, &admin, "order", &[("order", "explode")])

@@ -161,6 +161,8 @@ impl Link {
         if !same {
             // A new key or address deserves a new chance.
             self.breaker.reset();
+            // A pause is part of the settings, so that it outlives this process and every process keeps it.
+            self.paused = integration.settings.get("paused") == Some(&Value::Bool(true));
         }
         self.means = Some(Means {
             connector,
@@ -232,6 +234,8 @@ impl Handler<Order> for Link {
 
     fn handle(&mut self, order: Order, ctx: &mut Self::Context) {
         log::info!("{}: {order:?}, by hand", self.id);
+        // The settings first: what a person orders now counts more than what they said before.
+        self.configure();
         match order {
             Order::Reset => {
                 self.breaker.reset();

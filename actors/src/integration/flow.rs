@@ -82,7 +82,7 @@ impl Link {
 
     /// Sends what may be sent now, and shows how things stand.
     pub(super) fn pump(&mut self, ctx: &mut Context<Self>) {
-        if self.paused || self.finishing.is_some() || !self.configure() {
+        if self.finishing.is_some() || !self.configure() || self.paused {
             self.give_back_all(ctx);
         } else {
             while self.requests < self.house.settings.concurrency.max(1) {
@@ -264,7 +264,7 @@ impl Link {
             self.look_again = true;
             return;
         }
-        if self.early.is_some() || self.paused || self.finishing.is_some() || !self.configure() {
+        if self.early.is_some() || self.finishing.is_some() || !self.configure() || self.paused {
             return;
         }
         let room = match self.breaker.permit(Utc::now()) {

@@ -32,6 +32,7 @@ crate::for_each_database!(
     a_crm_that_hangs_touches_no_other_enterprise,
     a_backlog_goes_in_crowds,
     a_paused_link_waits_and_resumes,
+    a_pause_outlives_the_process,
     more_than_fits_in_memory_waits_in_the_table,
     a_graceful_end_leaves_nothing_half_done,
     questions_are_answered_through_the_link,
@@ -400,6 +401,38 @@ fn a_paused_link_waits_and_resumes(database: &TestDatabase) {
     )));
 }
 
+fn a_pause_outlives_the_process(database: &TestDatabase) {
+    let mut world = World::new(database);
+    let with = |world: &World, paused: bool| {
+        let mut settings = world.enterprise(0).integrations["retailcrm"]
+            .settings
+            .clone();
+        settings["paused"] = paused.into();
+        settings
+    };
+    let settings = with(&world, true);
+    world.save(0, settings);
+    world.kill();
+    world.start(fast());
+    world.play(0, 1);
+    world.until("the link shows its pause", |world| {
+        world
+            .integrations()
+            .observe()
+            .iter()
+            .any(|seen| seen.paused)
+    });
+    // What the link was handed before it knew of its pause goes back to the table.
+    world.until("nothing is under way", |world| {
+        world.states(0, 1) == ["dial due", "hangup due", "upload due"]
+    });
+    assert_eq!(world.heard(0, 1), [""; 0]);
+    let settings = with(&world, false);
+    world.save(0, settings);
+    world.settled(0, 1);
+    assert_eq!(world.heard(0, 1), ["in", "hangup"]);
+}
+
 fn more_than_fits_in_memory_waits_in_the_table(database: &TestDatabase) {
     let settings = Settings {
         queue: 4,
@@ -569,6 +602,11 @@ fn a_link_that_dies_is_started_again_and_loses_nothing(database: &TestDatabase) 
         }
         world.until("some were sent", |world| {
             world.account(0).event_count() > begun + 2
+        });
+        // Requests of the link that died may still arrive: only its successor can die next.
+        world.until("the link lives again", |world| {
+            let links = world.integrations().observe();
+            links.first().map(|link| link.deaths) == u32::try_from(round).ok()
         });
         world.integrations().crash(id, "retailcrm");
     }

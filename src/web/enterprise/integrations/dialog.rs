@@ -20,7 +20,7 @@ use super::document::{self, changed, difference, filled_in};
 use crate::error::AppError;
 use crate::state::App;
 use crate::web::calls::list::instant;
-use crate::web::enterprise::{context, find, note, spread};
+use crate::web::enterprise::{change, context, find, note, spread};
 use crate::web::session::State;
 use crate::web::visit::Visit;
 
@@ -241,6 +241,30 @@ pub async fn order(
         "reset" => (Order::Reset, "integration.reset"),
         _ => return Err(AppError::BadRequest("order: pause, resume or reset".into())),
     };
+    let (id, paused) = (enterprise.id, form.order == "pause");
+    change(
+        &app,
+        &visit,
+        &enterprise,
+        (action, json!({"integration": kind.name})),
+        move |conn, vault| {
+            if matches!(order, Order::Reset) {
+                return Ok(());
+            }
+            // A pause is kept with the settings: it outlives the process, and every process keeps it.
+            let mut document = enterprises::integrations(conn, vault, id)?;
+            if let Some(part) = document.get_mut(kind.name).and_then(Value::as_object_mut) {
+                if paused {
+                    part.insert("paused".into(), true.into());
+                } else {
+                    part.remove("paused");
+                }
+            }
+            enterprises::save_integrations(conn, vault, id, &document, Utc::now())
+        },
+    )
+    .await?;
+    // The link would find it by itself within a second or so; the person who clicked sees it at once.
     if !app
         .integrations
         .order(enterprise.id, kind.name, order)
@@ -251,15 +275,7 @@ pub async fn order(
             retry_after: 5,
         });
     }
-    let entry = note(
-        &visit,
-        enterprise.id,
-        action,
-        json!({"integration": kind.name}),
-    )?;
-    app.store
-        .write(move |conn| audit::add(conn, &entry, Utc::now()))
-        .await?;
+    let (enterprise, kind) = at(&app, &visit, &path).await?;
     let drawn = card::draw(&app, &enterprise, kind, Typed::default()).await?;
     piece(
         &app,
