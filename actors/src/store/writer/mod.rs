@@ -72,9 +72,11 @@ struct Waiting {
     closed: bool,
     /// When a batch was last taken.
     taken: Option<Instant>,
-    /// Threads that wait for any job, and for a hurried one. Only they are woken: a wake-up costs more than a row.
+    /// Threads that wait for any job, for a hurried one, and for enough of them. Only they are woken: a wake-up costs more
+    /// than a row.
     idle: usize,
     dozing: usize,
+    gathering: usize,
 }
 
 impl Waiting {
@@ -108,7 +110,8 @@ impl Queue {
         waiting.hurried += usize::from(hurried);
         waiting.jobs.push_back((Instant::now(), job));
         let wake = waiting.idle > 0
-            || waiting.dozing > 0 && (hurried || waiting.jobs.len() == self.gather.enough);
+            || waiting.dozing > 0 && hurried
+            || waiting.gathering > 0 && waiting.jobs.len() == self.gather.enough;
         drop(waiting);
         if wake {
             self.some.notify_one();
@@ -138,12 +141,14 @@ impl Queue {
             }
             let doze = waiting.hurried == 0;
             waiting.dozing += usize::from(doze);
+            waiting.gathering += 1;
             waiting = self
                 .some
                 .wait_timeout(waiting, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
             waiting.dozing -= usize::from(doze);
+            waiting.gathering -= 1;
         }
         waiting.taken = Some(Instant::now());
         let count = waiting.jobs.len().min(limit);
