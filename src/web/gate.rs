@@ -286,6 +286,7 @@ fn draw_failure(app: &App, visit: &Visit, piece: bool, answer: ServiceResponse) 
         | AppError::Conflict(words)
         | AppError::Denied(words)
         | AppError::Crm(words)
+        | AppError::Busy { message: words, .. }
         | AppError::TooLarge(words) => words.clone(),
         _ => String::new(),
     };

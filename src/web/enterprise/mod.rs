@@ -90,6 +90,10 @@ pub async fn spread(app: &App, number: &str) {
     if let Err(away) = app.cache.invalidate(number).await {
         log::warn!("enterprise {number} is changed; the cache learns of it later: {away}");
     }
+    // What CRMs said before may be another account's word.
+    if let Some(enterprise) = app.cache.by_number(number) {
+        app.names.forget(enterprise.id);
+    }
 }
 
 /// What every page of an enterprise shows above its own.

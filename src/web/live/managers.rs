@@ -31,6 +31,8 @@ pub async fn piece(
         rows.sort_by_key(|row| row["name"].to_string());
         context.insert("zone", enterprise.time_zone.name());
     }
+    // Of all enterprises together nothing is told: there is no use in asking again.
+    context.insert("again", &chosen.is_some());
     context.insert("managers", &rows);
     context.insert("chosen", &wanted.enterprise);
     visit.page(&app, "live/managers.html", &context)

@@ -197,7 +197,6 @@ pub async fn active_enterprises(app: State, visit: Visit) -> Answered {
 pub async fn refresh(app: State, visit: Visit, number: Number) -> Answered {
     let enterprise = find(&app, &visit, &number).await?;
     spread(&app, &enterprise.number).await;
-    app.names.forget(enterprise.id);
     Ok(HttpResponse::Ok().json(json!({"success": true, "enterprise_number": enterprise.number})))
 }
 
@@ -207,7 +206,6 @@ pub async fn refresh_all(app: State, visit: Visit) -> Answered {
     let mut count = 0;
     for enterprise in app.cache.all().iter().filter(|one| scope.covers(one.id)) {
         spread(&app, &enterprise.number).await;
-        app.names.forget(enterprise.id);
         count += 1;
     }
     Ok(HttpResponse::Ok().json(json!({"success": true, "count": count})))

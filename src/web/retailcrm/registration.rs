@@ -106,7 +106,19 @@ pub async fn register(
     wanted["registered_at"] = json!(Utc::now());
     wanted["registered_with"] = wanted["domain"].clone();
     let patch = settings::patch(&before, &wanted);
-    settings::save(app, visit, enterprise, "retailcrm.register", patch).await?;
+    let saved = settings::save(app, visit, enterprise, "retailcrm.register", patch).await;
+    if let Err(error) = saved {
+        log::error!(
+            "RetailCRM of {} took a registration that could not be saved here: {error}",
+            enterprise.number
+        );
+        return Err(AppError::Busy {
+            message:
+                "RetailCRM took the registration, but it could not be saved here: register again"
+                    .into(),
+            retry_after: 5,
+        });
+    }
     Ok(Ok(Done {
         words: taken.words(),
         id,

@@ -167,8 +167,6 @@ pub async fn save(
         })
         .await?;
     spread(app, &enterprise.number).await;
-    // What the CRM said before may be another account's word.
-    app.names.forget(id);
     Ok(())
 }
 
