@@ -284,7 +284,6 @@ fn draw_failure(app: &App, visit: &Visit, piece: bool, answer: ServiceResponse) 
     let detail = match error {
         AppError::BadRequest(words)
         | AppError::Conflict(words)
-        | AppError::Denied(words)
         | AppError::Crm(words)
         | AppError::Busy { message: words, .. }
         | AppError::TooLarge(words) => words.clone(),

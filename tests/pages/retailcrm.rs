@@ -514,6 +514,29 @@ async fn both_sides_are_kept_in_step_and_ours_wins() {
         "nothing differs, nothing is told"
     );
 
+    // The CRM takes a change and its answer is lost: nothing is changed here, and the next look puts it right there.
+    let lost = Behaviour::status(500)
+        .at("integration-modules/edit")
+        .times(1)
+        .after();
+    scene.crm.state.behave(lost);
+    let answer = scene.give("18", "150").await;
+    assert!(answer.body.contains("Not saved"), "{answer:?}");
+    assert_eq!(
+        codes(&scene.account()),
+        [("150".into(), 18), ("151".into(), 17)]
+    );
+    assert_eq!(scene.held().await, json!({"16": "150", "17": "151"}));
+    let list = scene.post("managers", &[]).await;
+    assert!(
+        list.body.contains("RetailCRM held other extensions"),
+        "{list:?}"
+    );
+    assert_eq!(
+        codes(&scene.account()),
+        [("150".into(), 16), ("151".into(), 17)]
+    );
+
     // The CRM away: words, and the way to ask again.
     scene
         .crm
@@ -693,7 +716,7 @@ async fn the_account_link_opens_one_page_of_one_enterprise_until_it_is_revoked()
     );
     let old = scene.door.page(&nobody, &first).await;
     assert!(
-        old.status == 401 && old.body.contains("no longer good"),
+        old.status == 401 && old.body.contains("This link is not good"),
         "{old:?}"
     );
     for bad in [
