@@ -2,7 +2,7 @@
 //! kept in step, the account link, the API, removal.
 
 use actix_web::http::Method;
-use actors::store::audit;
+use actors::store::{audit, testing};
 use patchbay::web::routes;
 use patchbay::web::session::policy::Area;
 use serde_json::{Value, json};
@@ -465,6 +465,46 @@ async fn an_extension_belongs_to_one_manager_on_both_sides() {
     assert!(
         live.status == 200 && !live.body.contains("at lunch"),
         "{live:?}"
+    );
+    scene.close().await;
+}
+
+#[actix_web::test]
+async fn what_cannot_be_saved_here_is_taken_back_there() {
+    let scene = Scene::new().await;
+    scene.registered().await;
+    scene.give("16", "150").await;
+    // The database takes log lines, but no change of an enterprise.
+    let sabotage = "CREATE TRIGGER no_change BEFORE UPDATE ON enterprises BEGIN SELECT RAISE(ABORT, 'no'); END";
+    scene
+        .door
+        .store
+        .write(move |conn| {
+            testing::execute(conn, sabotage);
+            Ok(())
+        })
+        .await
+        .expect("a trigger");
+    let failed = scene.give("17", "150").await;
+    assert!(failed.status >= 500, "{failed:?}");
+    assert_eq!(
+        codes(&scene.account()),
+        [("150".into(), 16)],
+        "the CRM has what it had"
+    );
+    assert_eq!(scene.held().await, json!({"16": "150"}));
+    let (event, _, words) = scene.last_line().await;
+    assert_eq!(
+        (event.as_str(), words.as_str()),
+        ("save_extensions", "put back")
+    );
+    let again = scene.register("****4567", &[]).await;
+    assert!(
+        again.status == 503
+            && again
+                .body
+                .contains("could not be saved here: register again"),
+        "{again:?}"
     );
     scene.close().await;
 }
