@@ -9,3 +9,11 @@ document.addEventListener("htmx:before:request", (event) => {
   if (!piece.matches?.("[data-calm]") || event.detail.ctx.sourceEvent?.type === "told") return;
   if (piece.contains(document.activeElement) || piece.querySelector("details[open]")) event.preventDefault();
 });
+// A signing secret made here, of the browser's own randomness: 32 bytes, as Standard Webhooks has it.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-make-secret]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.makeSecret);
+  field.value = "whsec_" + btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
+  field.select();
+});

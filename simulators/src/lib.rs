@@ -1,4 +1,4 @@
-//! The world outside, played strictly: stand-ins for RetailCRM and the Telegram Bot API, used by the demo, by
+//! The world outside, played strictly: stand-ins for RetailCRM, a receiver of webhooks and the Telegram Bot API, used by the demo, by
 //! replays and by tests. They refuse what the real services refuse, in the same words; they never call Patchbay on
 //! their own, only when a test or a person asks for it.
 
@@ -12,3 +12,4 @@ pub mod script;
 pub mod server;
 pub mod tally;
 pub mod telegram;
+pub mod webhook;

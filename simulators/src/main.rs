@@ -1,7 +1,7 @@
 //! Runs the simulators by themselves, for the demo and for benchmarks.
 
 use clap::Parser;
-use simulators::{retailcrm, telegram};
+use simulators::{retailcrm, telegram, webhook};
 
 /// Strict stand-ins for RetailCRM and the Telegram Bot API.
 #[derive(Debug, Parser)]
@@ -12,6 +12,9 @@ struct Options {
     /// Where the Telegram Bot API listens.
     #[arg(long, default_value = "127.0.0.1:9102")]
     telegram: String,
+    /// Where the receiver of webhooks listens.
+    #[arg(long, default_value = "127.0.0.1:9103")]
+    webhook: String,
     /// Telegram chats come into being when they are written to.
     #[arg(long)]
     any_chat: bool,
@@ -40,7 +43,12 @@ fn main() -> anyhow::Result<()> {
             bots.base_url,
             telegram::NewBot::demo().token
         );
+        let receiver = webhook::Settings::default();
+        let secret = receiver.secrets.join(", ");
+        let receiver = webhook::start(&options.webhook, receiver).await?;
+        log::info!("webhooks on {}, secret {secret}", receiver.base_url);
         actix_rt::signal::ctrl_c().await?;
+        receiver.stop().await;
         crm.stop().await;
         bots.stop().await;
         Ok(())

@@ -445,6 +445,11 @@ pub fn table() -> Vec<Entry> {
         ),
         // How the installation is doing.
         get("/health", Area::Open, system::health::health),
+        get(
+            "/schemas/webhook-events.json",
+            Area::Open,
+            integrations::schema::webhook,
+        ),
         get("/stats", Area::Machine, system::metrics::stats),
         get("/metrics", Area::Machine, system::metrics::metrics),
         get("/system", Area::System, system::page::page),

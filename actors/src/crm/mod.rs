@@ -11,7 +11,7 @@ pub mod webhook;
 use crate::integration::connector::Kind;
 
 /// Every kind an enterprise can connect, in the order the pages show them.
-pub static KINDS: &[&Kind] = &[&retailcrm::KIND];
+pub static KINDS: &[&Kind] = &[&retailcrm::KIND, &webhook::KIND];
 
 /// The kind with this name.
 pub fn find(name: &str) -> Option<&'static Kind> {

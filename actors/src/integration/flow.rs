@@ -18,7 +18,9 @@ use super::attempt::Tried;
 use super::breaker::{Permit, Position};
 use super::outcome::{self, Effect};
 use super::queue::is_history;
+use super::surrender;
 use crate::call::record::CallId;
+use crate::crm;
 use crate::store::deliveries::{Delivery, DeliveryState};
 use crate::store::{Settlement, Store, StoreError, Verdict, WriteError, outbox};
 
@@ -156,6 +158,7 @@ impl Link {
         let now = Utc::now();
         let number = self.seen.borrow().enterprise_number.clone();
         let mut settlements = Vec::with_capacity(tried.len());
+        let mut dead = None;
         for (row, tried) in tried {
             let trying = *self.breaker.position() == Position::Trying;
             let concluded = outcome::conclude(
@@ -169,12 +172,18 @@ impl Link {
             if !tried.beside {
                 self.feel(&concluded.effect, row.attempts, now, ctx);
             }
+            if let Effect::Failure { words, .. } = &concluded.effect
+                && crm::find(self.id.kind).is_some_and(|kind| kind.lasting)
+                && row.created_at + surrender::patience(&self.house) <= now
+            {
+                dead = Some(words.clone());
+            }
             outcome::count(&row, &tried, &concluded);
             self.seen
                 .send_modify(|seen| outcome::note(seen, &tried, &concluded, now));
             settlements.push((row.call, concluded.settlement(&row, tried, &number, now)));
         }
-        let store = self.house.store.clone();
+        let (store, house, id) = (self.house.store.clone(), self.house.clone(), self.id);
         let work = async move {
             let one = |(call, settlement): (_, Settlement)| {
                 let store = store.clone();
@@ -188,7 +197,15 @@ impl Link {
                     (call, id, again)
                 }
             };
-            futures_util::future::join_all(settlements.into_iter().map(one)).await
+            let settled = futures_util::future::join_all(settlements.into_iter().map(one)).await;
+            // After the outcomes, for the log tells since when nothing was taken.
+            if let Some(words) = dead
+                && let Err(error) =
+                    surrender::switch_off_if_dead(&house, id, &number, &words, now).await
+            {
+                log::warn!("{id}: cannot be switched off: {error}");
+            }
+            settled
         };
         ctx.spawn(work.into_actor(self).map(move |settled, link, ctx| {
             link.requests -= 1;

@@ -148,16 +148,21 @@ impl Integrations {
         link.send(order).await.is_ok()
     }
 
-    /// Sends failed and missed deliveries once more; gives how many. Pop-ups are of use for minutes then, history as long as ever.
+    /// Sends settled deliveries once more, as `Again` says; gives how many. Pop-ups are of use for minutes then, history as long as ever.
     ///
     /// # Errors
     /// The database's own.
-    pub async fn resend(&self, enterprise: i64, wanted: Again) -> Result<usize, StoreError> {
+    pub async fn resend(&self, enterprise: i64, mut wanted: Again) -> Result<usize, StoreError> {
         let settings = &self.shared.house.settings;
         let (popup, history) = (
             Duration::from_millis(settings.hangup_life_ms),
             Duration::from_secs(settings.history_life_hours * 3_600),
         );
+        wanted.lasting = crm::KINDS
+            .iter()
+            .filter(|kind| kind.lasting)
+            .map(|kind| kind.name)
+            .collect();
         let kinds = self
             .shared
             .house

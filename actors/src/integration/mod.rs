@@ -35,6 +35,7 @@ pub mod retry;
 pub mod sample;
 pub mod seal;
 pub mod settings;
+mod surrender;
 #[cfg(test)]
 mod tests;
 pub mod trial;

@@ -271,7 +271,7 @@ pub fn hasten(
     }))
 }
 
-/// Which deliveries a person wants sent once more. Only failed and missed ones are.
+/// Which deliveries a person wants sent once more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Again {
     /// Only these; empty: all that the rest allows.
@@ -281,9 +281,13 @@ pub struct Again {
     pub kind: Option<String>,
     pub from: Option<DateTime<Utc>>,
     pub to: Option<DateTime<Utc>>,
+    /// Also those that were taken; else only failed and missed ones.
+    pub delivered: bool,
+    /// Integrations to which every delivery is history.
+    pub lasting: Vec<&'static str>,
 }
 
-/// Makes failed and missed deliveries due again and counts their tries anew; pop-ups and closings are then of use until
+/// Makes settled deliveries due again and counts their tries anew; pop-ups and closings are then of use until
 /// the first time, history until the second. Gives the integration of each.
 ///
 /// # Errors
@@ -305,12 +309,17 @@ pub fn resend(
             deliveries::outcome.eq("to be sent again, as a person asked"),
         )
     };
+    let states: &[&str] = if wanted.delivered {
+        &["failed", "missed", "done"]
+    } else {
+        &["failed", "missed"]
+    };
     Ok(on!(conn, c => {
         let mut found = deliveries::table
             .filter(deliveries::enterprise_id.eq(enterprise))
             .filter(deliveries::integration.ne("telegram"))
-            .filter(deliveries::state.eq_any(["failed", "missed"]))
-            .select((deliveries::id, deliveries::kind))
+            .filter(deliveries::state.eq_any(states))
+            .select((deliveries::id, deliveries::kind, deliveries::integration))
             .into_boxed();
         if !wanted.ids.is_empty() {
             found = found.filter(deliveries::id.eq_any(wanted.ids.iter().copied().take(CHUNK)));
@@ -327,14 +336,15 @@ pub fn resend(
         if let Some(to) = wanted.to {
             found = found.filter(deliveries::created_at.lt(Time::from(to)));
         }
-        let found: Vec<(i64, String)> = found.load(c)?;
-        let (history, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, kind)| kind.starts_with("upload"));
+        let found: Vec<(i64, String, String)> = found.load(c)?;
+        let lasts = |kind: &str, integration: &str| kind.starts_with("upload") || wanted.lasting.contains(&integration);
+        let (history, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, kind, integration)| lasts(kind, integration));
         let mut integrations = Vec::new();
         for (rows, until) in [(others, popup_until), (history, history_until)] {
-            let ids: Vec<i64> = rows.into_iter().map(|(id, _)| id).collect();
+            let ids: Vec<i64> = rows.into_iter().map(|(id, _, _)| id).collect();
             for ids in ids.chunks(CHUNK) {
                 let some: Vec<String> = diesel::update(
-                    deliveries::table.filter(deliveries::id.eq_any(ids)).filter(deliveries::state.eq_any(["failed", "missed"])),
+                    deliveries::table.filter(deliveries::id.eq_any(ids)).filter(deliveries::state.eq_any(states)),
                 )
                 .set(again(until))
                 .returning(deliveries::integration)

@@ -145,6 +145,7 @@ pub async fn draw(
         "name": kind.name, "title": kind.title, "enabled": enabled, "set_up": !stored.is_null(),
         "standing": standing, "fields": fields, "deliveries": last(app, enterprise, kind).await?,
         "kinds": kind.wants.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+        "lasting": kind.lasting, "switched_off": stored.get("switched_off").filter(|_| !enabled),
         "open": typed.open, "switching": typed.switching, "said": typed.said,
         // A fault of something the form does not show is said above it.
         "fault": typed.fault.as_ref().filter(|fault| !kind.fields.iter()
@@ -160,18 +161,19 @@ pub async fn last(app: &App, enterprise: &Enterprise, kind: &Kind) -> Result<Vec
         .store
         .read(move |conn| deliveries::recent(conn, id, name, LAST))
         .await?;
-    Ok(rows.iter().map(row).collect())
+    Ok(rows.iter().map(|one| row(one, kind.lasting)).collect())
 }
 
-fn row(delivery: &Delivery) -> Value {
+fn row(delivery: &Delivery, lasting: bool) -> Value {
     let (kind, target) = delivery
         .kind
         .split_once(':')
         .unwrap_or((delivery.kind.as_str(), ""));
-    let again = matches!(
-        delivery.state,
-        DeliveryState::Failed | DeliveryState::Missed
-    );
+    let again = match delivery.state {
+        DeliveryState::Failed | DeliveryState::Missed => true,
+        DeliveryState::Done => lasting,
+        _ => false,
+    };
     json!({
         "id": delivery.id, "call": delivery.call.0.to_string(), "unique_id": delivery.unique_id, "kind": kind, "target": target,
         "state": delivery.state.as_str(), "attempts": delivery.attempts, "outcome": delivery.outcome,

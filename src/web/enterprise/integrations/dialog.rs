@@ -295,6 +295,8 @@ pub struct Wanted {
     /// Days on the enterprise's calendar, both included.
     from: String,
     to: String,
+    /// "1": also what was taken, for a receiver that lost it.
+    delivered: String,
 }
 
 /// `POST /enterprise/{number}/integrations/{kind}/resend`
@@ -307,12 +309,15 @@ pub async fn resend(
     let (enterprise, kind) = at(&app, &visit, &path).await?;
     let again = Again {
         ids: form.delivery.into_iter().collect(),
+        // A card that was shown is of no use a second time; an event that was lost is.
+        delivered: kind.lasting && (form.delivery.is_some() || !form.delivered.is_empty()),
         integration: Some(kind.name.into()),
         kind: Some(form.kind.clone()).filter(|kind| !kind.is_empty()),
         from: instant(&form.from, "from", enterprise.time_zone, 0)?,
         to: instant(&form.to, "to", enterprise.time_zone, 1)?,
+        ..Again::default()
     };
-    let what = json!({"integration": kind.name, "delivery": form.delivery, "kind": form.kind, "from": form.from, "to": form.to});
+    let what = json!({"integration": kind.name, "delivery": form.delivery, "kind": form.kind, "from": form.from, "to": form.to, "delivered": again.delivered});
     let count = app.integrations.resend(enterprise.id, again).await?;
     let entry = note(
         &visit,
@@ -351,7 +356,7 @@ pub async fn store(
         .store
         .write(move |conn| {
             let before = enterprises::integrations(conn, &vault, id)?;
-            let after = match changed(&before, told.clone(), &place, &public_url) {
+            let after = match changed(&before, told.clone(), &place, &public_url, Utc::now()) {
                 Ok(after) => after,
                 Err(words) => return Ok(Err(words)),
             };

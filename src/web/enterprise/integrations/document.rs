@@ -4,10 +4,14 @@
 use actors::cache::Enterprise;
 use actors::crm;
 use actors::integration::connector::{Field, Input, Kind, Place};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 
 use crate::config::mask;
 use crate::masked::{is_secret, masked};
+
+/// For how long a former secret is good beside the new one.
+const OVERLAP: chrono::Duration = chrono::Duration::hours(24);
 
 /// The whole document with every secret masked.
 pub fn masked_document(document: &Value) -> Value {
@@ -58,6 +62,7 @@ pub fn changed(
     told: Value,
     place: &Enterprise,
     public_url: &str,
+    now: DateTime<Utc>,
 ) -> Result<Value, String> {
     let Value::Object(told) = told else {
         return Err("the document is an object: {\"retailcrm\": {…}}".into());
@@ -83,7 +88,16 @@ pub fn changed(
         if let Some(word) = part.get("enabled").filter(|word| !word.is_boolean()) {
             return Err(format!("{name}.enabled: true or false, not {word}"));
         }
-        let part = unmasked(&name, part, &before);
+        let mut part = unmasked(&name, part, &before);
+        if let Some(kind) = kind {
+            keep_former(kind, &before, &mut part, now);
+        }
+        if is_on(&part)
+            && let Some(part) = part.as_object_mut()
+        {
+            // Why it was switched off is over when it is switched on.
+            part.remove("switched_off");
+        }
         if let Some(kind) = kind.filter(|_| is_on(&part)) {
             check(kind, &part, place, public_url)
                 .map_err(|fault| format!("{name}.{}: {}", fault.field, fault.words))?;
@@ -91,6 +105,32 @@ pub fn changed(
         document.insert(name, part);
     }
     Ok(Value::Object(document))
+}
+
+/// A secret that is exchanged goes on beside the new one for a day, where the kind has a field for the former one
+/// (`former_secret` of `secret`): whoever knows only the old one has that long. One entered by hand has no end.
+fn keep_former(kind: &Kind, before: &Value, part: &mut Value, now: DateTime<Utc>) {
+    let Some(part) = part.as_object_mut() else {
+        return;
+    };
+    for field in kind.fields {
+        let Some(current) = field.name.strip_prefix("former_") else {
+            continue;
+        };
+        let until = format!("{}_until", field.name);
+        let old = before.get(current).filter(|old| **old != Value::Null);
+        let by_hand = part.get(field.name) != before.get(field.name);
+        if let Some(old) = old
+            && part.get(current).is_some_and(|new| new != old)
+            && !by_hand
+        {
+            let end = (now + OVERLAP).to_rfc3339_opts(SecondsFormat::Secs, true);
+            part.insert(field.name.into(), old.clone());
+            part.insert(until, end.into());
+        } else if by_hand {
+            part.remove(&until);
+        }
+    }
 }
 
 /// Whether a part is switched on.
@@ -292,6 +332,48 @@ mod tests {
         assert_eq!(
             difference(&Value::Null, &json!({"smart": {"primary": "x"}})),
             json!({"smart": {"primary": [null, "x"]}})
+        );
+    }
+
+    #[test]
+    fn a_secret_that_is_exchanged_goes_on_beside_the_new_one() {
+        let enterprise = actors::integration::sample::enterprise(&[]);
+        let now = actors::integration::sample::morning();
+        let (old, new) = (
+            "b2xkb2xkb2xkb2xkb2xkb2xkb2xk",
+            "bmV3bmV3bmV3bmV3bmV3bmV3bmV3",
+        );
+        let change = |before: &Value, told: Value| {
+            changed(before, json!({"webhook": told}), &enterprise, "", now).unwrap()["webhook"]
+                .clone()
+        };
+        let url = "https://example.com/hook";
+        let before = json!({"webhook": {"enabled": true, "url": url, "secret": old}});
+        let masked_old = mask(old);
+        let same = change(
+            &before,
+            json!({"enabled": true, "url": url, "secret": masked_old}),
+        );
+        assert_eq!(same, before["webhook"], "nothing was exchanged");
+        let exchanged = change(&before, json!({"enabled": true, "url": url, "secret": new}));
+        assert_eq!(
+            exchanged,
+            json!({
+                "enabled": true, "url": url, "secret": new,
+                "former_secret": old, "former_secret_until": "2026-03-02T11:05:09Z",
+            })
+        );
+        let saved = json!({"webhook": exchanged});
+        let kept = change(&saved, masked("webhook", &exchanged));
+        assert_eq!(kept, exchanged, "another save prolongs nothing");
+        let ended = change(
+            &saved,
+            json!({"enabled": true, "url": url, "secret": mask(new), "former_secret_until": "x"}),
+        );
+        assert_eq!(
+            ended,
+            json!({"enabled": true, "url": url, "secret": new}),
+            "taken away by hand"
         );
     }
 

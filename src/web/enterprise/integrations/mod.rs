@@ -6,4 +6,5 @@ pub mod card;
 pub mod dialog;
 pub mod document;
 pub mod logs;
+pub mod schema;
 pub mod stats;
