@@ -27,4 +27,4 @@ mod life;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::aliases::Aliases;
-use super::effect::Told;
+use super::effect::{Planned, Told};
 use super::event::{Body, Event, EventKind};
 use super::record::{CallId, Direction, NoticeKind, Outcome, Phase, Record};
 use super::state::CallState;
@@ -70,17 +70,58 @@ fn read(scenario: &str) -> Vec<Event> {
         .collect()
 }
 
+/// What a recorded scenario calls for, notice by notice in the order of its events; calls are numbered from `from`. A
+/// history record stands once, as it was when it went out, and not for a call that became part of another.
+pub fn notices_of(scenario: &str, from: i64) -> Vec<Planned> {
+    let mut told: BTreeMap<CallId, Told> = BTreeMap::new();
+    let mut planned: Vec<Planned> = Vec::new();
+    let ear = &mut |seen: Seen<'_>| match seen {
+        Seen::Record(record) => {
+            let told = told.entry(record.call).or_default();
+            for new in told.decide(record).notices {
+                let again = |old: &Planned| {
+                    old.key == new.key && old.notice.record.call == new.notice.record.call
+                };
+                planned.retain(|old| new.notice.kind != NoticeKind::Upload || !again(old));
+                planned.push(new);
+            }
+        }
+        Seen::Absorbed { part, by } => {
+            let part_told = told.remove(&part).unwrap_or_default();
+            told.entry(by).or_default().absorb(&part_told);
+            planned.retain(|old| {
+                old.notice.record.call != part || old.notice.kind != NoticeKind::Upload
+            });
+        }
+    };
+    follow(&read(scenario), from, ear);
+    planned
+}
+
+/// What `follow` tells of.
+enum Seen<'a> {
+    Record(&'a Record),
+    Absorbed { part: CallId, by: CallId },
+}
+
 /// What the registry does, without actors: files events under calls, merges calls that turn out to be one.
 pub(super) fn run(events: &[Event]) -> Vec<Record> {
+    follow(events, 1, &mut |_| ())
+}
+
+fn follow(events: &[Event], from: i64, ear: &mut dyn FnMut(Seen<'_>)) -> Vec<Record> {
     let enterprise = enterprise();
+    let mut opened = from;
     let mut aliases = Aliases::default();
     let mut calls: BTreeMap<CallId, (CallState, Vec<u64>)> = BTreeMap::new();
     for event in events.iter().filter(|event| !event.kind.is_of_bridge()) {
         let found = aliases.find(1, event);
         let id = match found.split_first() {
             None => {
-                let id = CallId(calls.len() as i64 + 1);
-                calls.insert(id, (CallState::new(id, 1, uuid::Uuid::nil()), Vec::new()));
+                let id = CallId(opened);
+                opened += 1;
+                let uuid = uuid::Uuid::from_u128(u128::from(id.0.unsigned_abs()));
+                calls.insert(id, (CallState::new(id, 1, uuid), Vec::new()));
                 id
             }
             Some((first, others)) => {
@@ -94,6 +135,10 @@ pub(super) fn run(events: &[Event]) -> Vec<Record> {
                     let (absorbed, hashes) = calls.remove(other).unwrap();
                     let survivor = calls.get_mut(first).unwrap();
                     survivor.0.absorb(&absorbed);
+                    ear(Seen::Absorbed {
+                        part: *other,
+                        by: *first,
+                    });
                     aliases.redirect(&hashes, *first);
                     survivor.1.extend(hashes);
                 }
@@ -104,7 +149,9 @@ pub(super) fn run(events: &[Event]) -> Vec<Record> {
         let call = calls.get_mut(&id).unwrap();
         call.1.extend(hashes);
         call.0.apply(event);
-        call.0.record(&enterprise);
+        if let Some(record) = call.0.record(&enterprise) {
+            ear(Seen::Record(&record));
+        }
     }
     let mut records: Vec<Record> = calls
         .values_mut()
@@ -200,7 +247,8 @@ fn differences(records: &[Record], expected: &[Value]) -> Vec<String> {
     found
 }
 
-fn scenarios() -> BTreeMap<String, Vec<Value>> {
+/// The recorded scenarios and what each comes to.
+pub fn scenarios() -> BTreeMap<String, Vec<Value>> {
     let text = std::fs::read_to_string(captures().join("expected.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }

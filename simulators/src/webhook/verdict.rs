@@ -56,7 +56,10 @@ pub fn sign(key: &[u8], id: &str, timestamp: i64, body: &[u8]) -> String {
         mac.update(&text);
         mac.finalize().into_bytes()
     });
-    format!("v1,{}", code.map(|code| STANDARD.encode(code)).unwrap_or_default())
+    format!(
+        "v1,{}",
+        code.map(|code| STANDARD.encode(code)).unwrap_or_default()
+    )
 }
 
 /// Which of the secrets signed it: their places in the list.

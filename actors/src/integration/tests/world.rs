@@ -170,18 +170,22 @@ impl World {
         self.crm.state.account(&name).unwrap()
     }
 
-    /// Gives the enterprise other settings, as an administrator's save does.
-    pub fn save(&mut self, number: usize, settings: Value) {
+    /// Connects the enterprise to another kind instead.
+    pub fn connect(&mut self, number: usize, kind: &str, settings: Value) {
         let old = &self.enterprises[number];
-        let sample = sample::enterprise(&[("retailcrm", settings)]);
         let new = Enterprise {
             id: old.id,
             number: old.number.clone(),
             token: format!("t{number}").into(),
-            ..sample
+            ..sample::enterprise(&[(kind, settings)])
         };
         self.cache.replace(new);
         self.enterprises = self.cache.all();
+    }
+
+    /// Gives the enterprise other settings, as an administrator's save does.
+    pub fn save(&mut self, number: usize, settings: Value) {
+        self.connect(number, "retailcrm", settings);
     }
 
     /// What the call's actor does for an event: one commit, then the nudge.
@@ -194,15 +198,31 @@ impl World {
         self.commit(number, record, notices, false);
     }
 
+    /// Tells what a call of a capture calls for, one commit a notice.
+    pub fn tell_planned(&self, number: usize, planned: Planned) {
+        let key = planned.key.clone();
+        self.commit_planned(number, vec![planned], &[&key], true);
+    }
+
     fn commit(&self, number: usize, record: Record, notices: &[NoticeKind], nudge: bool) {
+        let planned = notices.iter().map(|kind| plan(*kind, &record)).collect();
+        let words: Vec<&str> = notices.iter().map(|kind| kind.as_str()).collect();
+        self.commit_planned(number, planned, &words, nudge);
+    }
+
+    fn commit_planned(
+        &self,
+        number: usize,
+        mut planned: Vec<Planned>,
+        words: &[&str],
+        nudge: bool,
+    ) {
         let enterprise = self.enterprise(number);
-        let record = Record {
-            enterprise: enterprise.id,
-            ..record
-        };
         let now = Utc::now();
-        let planned: Vec<Planned> = notices.iter().map(|kind| plan(*kind, &record)).collect();
-        let mut commit = Commit::of(event(&record, notices, now));
+        for one in &mut planned {
+            one.notice.record.enterprise = enterprise.id;
+        }
+        let mut commit = Commit::of(event(&planned[0].notice.record, words, now));
         commit.deliveries = self.integrations().deliveries(&planned, enterprise, now);
         match wait(self.store.commit(commit)).unwrap() {
             Committed::Stored { deliveries, .. } if nudge => self.integrations().nudge(deliveries),
@@ -313,8 +333,7 @@ fn plan(kind: NoticeKind, record: &Record) -> Planned {
     }
 }
 
-fn event(record: &Record, notices: &[NoticeKind], now: DateTime<Utc>) -> NewEvent {
-    let words: Vec<&str> = notices.iter().map(|kind| kind.as_str()).collect();
+fn event(record: &Record, words: &[&str], now: DateTime<Utc>) -> NewEvent {
     NewEvent {
         enterprise: record.enterprise,
         call: Some(record.call),
