@@ -13,3 +13,4 @@ mod people;
 mod retailcrm;
 mod sessions;
 mod stream;
+mod webhook;

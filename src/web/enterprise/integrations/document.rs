@@ -340,8 +340,8 @@ mod tests {
         let enterprise = actors::integration::sample::enterprise(&[]);
         let now = actors::integration::sample::morning();
         let (old, new) = (
-            "b2xkb2xkb2xkb2xkb2xkb2xkb2xk",
-            "bmV3bmV3bmV3bmV3bmV3bmV3bmV3",
+            "b2xkb2xkb2xkb2xkb2xkb2xkb2xkb2xk",
+            "bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3",
         );
         let change = |before: &Value, told: Value| {
             changed(before, json!({"webhook": told}), &enterprise, "", now).unwrap()["webhook"]
