@@ -197,6 +197,8 @@ pub(crate) fn delivery_settings(settings: &Settings) -> integration::Settings {
         popup_life_ms: millis(deliveries.popup_useful_for),
         hangup_life_ms: millis(deliveries.hangup_useful_for),
         history_life_hours: deliveries.upload_useful_for.as_secs() / 3_600,
+        private_networks: deliveries.private_networks.clone(),
+        switch_off_after_hours: deliveries.switch_off_after.as_secs() / 3_600,
         settle_ms: millis(settings.calls.settle_after),
         breaker: breaker::Limits {
             failures: deliveries.breaker_failures,

@@ -126,6 +126,10 @@ pub fn findings(settings: &Settings) -> Vec<String> {
         "`deliveries.breaker_failures` must be at least 1",
     );
     say(
+        deliveries.switch_off_after.as_secs() < 3_600,
+        "`deliveries.switch_off_after` must be at least \"1h\"",
+    );
+    say(
         deliveries.timeout.is_zero(),
         "`deliveries.timeout` must be more than nothing",
     );

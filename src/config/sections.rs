@@ -123,6 +123,9 @@ pub struct Deliveries {
     pub upload_retry: Vec<Span>,
     pub hangup_useful_for: Span,
     pub upload_useful_for: Span,
+    #[serde(deserialize_with = "list")]
+    pub private_networks: Vec<actors::integration::network::Network>,
+    pub switch_off_after: Span,
     pub threads: usize,
     pub concurrency: usize,
     pub queue: usize,

@@ -61,7 +61,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         "[server]\nlisten = [\"{own}\"]\npublic_url = \"http://{own}\"\nstop_timeout = \"3s\"\n\
          [database]\nurl = {database}\n\
          [telegram]\nbase_url = {telegram}\n\
-         [integrations]\nprivate_networks = [\"127.0.0.0/8\"]\n\
+         [deliveries]\nprivate_networks = [\"127.0.0.0/8\"]\n\
          [log]\nfolder = {logs}\n",
         database = text(&format!("sqlite:{}", folder.path.join("demo.db").display())),
         telegram = text(&reachable(bots.addr)),

@@ -9,7 +9,7 @@ use crate::door::{Answer, Browser, Door};
 const AT: &str = "/enterprise/0367/integrations";
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NEW: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-const LOCAL: &str = "[integrations]\nprivate_networks = [\"127.0.0.0/8\"]\n";
+const LOCAL: &str = "[deliveries]\nprivate_networks = [\"127.0.0.0/8\"]\n";
 
 async fn post(door: &Door, browser: &Browser, what: &str, fields: &[(&str, &str)]) -> Answer {
     let mut all = vec![("csrf", browser.csrf.as_str())];

@@ -18,7 +18,7 @@ use super::network::{Network, may_reach};
 /// An address that may not be reached. Travels inside the connection's `io::Error`, where `refused` finds it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{host} is at {address}, a private or reserved address; only the operator can allow that (integrations.private_networks)"
+    "{host} is at {address}, a private or reserved address; only the operator can allow that (deliveries.private_networks)"
 )]
 pub struct Refused {
     host: String,
