@@ -247,7 +247,14 @@ impl Means {
         }
         let begun = Instant::now();
         // Signed only now: a signature holds the time of this try.
-        let request = &request.sealed(Utc::now());
+        let sealed;
+        let request = match &request.seal {
+            Some(_) => {
+                sealed = request.sealed(Utc::now());
+                &sealed
+            }
+            None => request,
+        };
         let outcome = http::send(request, &self.terms).await;
         exchanges.add(request, &outcome, begun.elapsed());
         Some(outcome.map_err(|trouble| match trouble {

@@ -145,6 +145,8 @@ pub async fn draw(
         "name": kind.name, "title": kind.title, "enabled": enabled, "set_up": !stored.is_null(),
         "standing": standing, "fields": fields, "deliveries": last(app, enterprise, kind).await?,
         "kinds": kind.wants.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
+        // What a CRM shows as a card is an event to a receiver of events.
+        "word": if kind.lasting { "kind-event-" } else { "kind-" },
         "lasting": kind.lasting, "switched_off": stored.get("switched_off").filter(|_| !enabled),
         "open": typed.open, "switching": typed.switching, "said": typed.said,
         // A fault of something the form does not show is said above it.
