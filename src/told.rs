@@ -51,7 +51,10 @@ impl Told {
         let watched = has_chats(enterprise) || self.board.is_watched();
         let asks = watched
             && record.phase != Phase::Ended
-            && enterprise.integrations.values().any(|link| link.enabled);
+            && enterprise
+                .integrations
+                .iter()
+                .any(|(name, link)| link.enabled && !actors::crm::is_only_told(name));
         if asks {
             self.ask(enterprise.clone(), record.clone(), phone.to_owned());
         }

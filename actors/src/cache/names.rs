@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::memo::{Memo, Terms};
 use super::snapshot::Enterprise;
+use crate::crm;
 use crate::integration::Integrations;
 use crate::integration::connector::{Answer, Customer, Failed, Manager, Question};
 
@@ -285,6 +286,7 @@ fn order(enterprise: &Enterprise) -> impl Iterator<Item = &str> {
             .integrations
             .get(*kind)
             .is_some_and(|one| one.enabled)
+            && !crm::is_only_told(kind)
     };
     let primary = enterprise.primary.as_deref().filter(enabled);
     let others = enterprise
@@ -426,6 +428,16 @@ mod tests {
                 vec!["uon".into(), "amocrm".into()]
             )
         );
+    }
+
+    #[actix_rt::test]
+    async fn a_receiver_of_events_is_not_asked() {
+        tokio::time::pause();
+        let both = vec![("retailcrm", 0, Ok(None)), ("webhook", 0, Err("not asked"))];
+        let (said, order) = asked(both, Some("webhook")).await;
+        assert_eq!((said, order), (Ok(None), vec!["retailcrm".into()]));
+        let alone = asked(vec![("webhook", 0, Err("not asked"))], None).await;
+        assert_eq!(alone, (Err("no_integrations"), vec![]));
     }
 
     #[actix_rt::test]

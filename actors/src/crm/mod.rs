@@ -17,3 +17,8 @@ pub static KINDS: &[&Kind] = &[&retailcrm::KIND, &webhook::KIND];
 pub fn find(name: &str) -> Option<&'static Kind> {
     KINDS.iter().copied().find(|kind| kind.name == name)
 }
+
+/// Whether it is told and never asked, and shows nobody a card: a receiver of events has no clients of its own.
+pub fn is_only_told(name: &str) -> bool {
+    find(name).is_some_and(|kind| kind.lasting)
+}

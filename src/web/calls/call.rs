@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, web};
 use actors::cache::Enterprise;
 use actors::call::record::{CallId, Direction, Phase};
 use actors::call::timeline;
+use actors::crm;
 use actors::store::calls::{self, Call};
 use actors::store::customers::{self, Customer};
 use actors::store::deliveries::{self, Delivery, DeliveryState};
@@ -205,9 +206,13 @@ fn answers(app: &App, visit: &Visit, found: &Found, enterprise: &Arc<Enterprise>
         .iter()
         .map(|it| it.integration.as_str())
         .filter(|name| *name != "telegram");
-    let mut names: BTreeSet<&str> = switched_on.chain(told).collect();
+    let mut names: BTreeSet<&str> = switched_on
+        .chain(told)
+        .filter(|name| !crm::is_only_told(name))
+        .collect();
     if names.is_empty() {
-        names = enterprise.integrations.keys().map(String::as_str).collect();
+        let all = enterprise.integrations.keys().map(String::as_str);
+        names = all.filter(|name| !crm::is_only_told(name)).collect();
     }
     let names: Vec<Option<&str>> = if names.is_empty() {
         vec![None]
