@@ -122,3 +122,39 @@ async fn the_schema_is_there_for_anybody() {
     assert_eq!(answer.json()["$id"], json!("urn:patchbay:webhook-events:1"));
     door.close().await;
 }
+
+#[actix_web::test]
+async fn a_receiver_that_was_switched_off_by_itself_says_so_until_it_is_on_again() {
+    let receiver = webhook::start("127.0.0.1:0", webhook::Settings::default())
+        .await
+        .expect("a receiver");
+    let door = Door::open(LOCAL).await;
+    let admin = door.log_in("admin-0367").await;
+    let url = format!("{}/events", receiver.base_url);
+    let off = json!({"webhook": {
+        "enabled": false, "url": url, "secret": SECRET,
+        "switched_off": {"at": "2026-11-20T10:00:00Z", "since": "2026-11-15T09:00:00Z", "words": "the receiver answered 500"},
+    }});
+    let request = crate::door::client()
+        .post(format!("{}{AT}/config", door.base))
+        .insert_header(("Cookie", admin.cookie.clone()))
+        .insert_header(("X-CSRF-Token", admin.csrf.clone()));
+    let saved = crate::door::read(request.send_json(&off).await).await;
+    assert_eq!(saved.status, 200, "{saved:?}");
+    for (lang, words) in [
+        ("ru", "Выключено автоматически"),
+        ("en", "Switched off by itself"),
+    ] {
+        let page = door.page(&admin, &format!("{AT}?lang={lang}")).await;
+        assert!(
+            page.body.contains(words) && page.body.contains("the receiver answered 500"),
+            "{lang}"
+        );
+    }
+    post(&door, &admin, "switch", &[("on", "1")]).await;
+    let kept = document(&door, &admin).await;
+    assert_eq!(kept["webhook"]["enabled"], true);
+    assert_eq!(kept["webhook"].get("switched_off"), None);
+    door.close().await;
+    receiver.stop().await;
+}
