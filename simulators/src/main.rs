@@ -1,9 +1,9 @@
 //! Runs the simulators by themselves, for the demo and for benchmarks.
 
 use clap::Parser;
-use simulators::{retailcrm, telegram, webhook};
+use simulators::{amocrm, retailcrm, telegram, webhook};
 
-/// Strict stand-ins for RetailCRM and the Telegram Bot API.
+/// Strict stand-ins for the CRMs, a receiver of webhooks and the Telegram Bot API.
 #[derive(Debug, Parser)]
 struct Options {
     /// Where RetailCRM listens.
@@ -15,6 +15,9 @@ struct Options {
     /// Where the receiver of webhooks listens.
     #[arg(long, default_value = "127.0.0.1:9103")]
     webhook: String,
+    /// Where amoCRM listens.
+    #[arg(long, default_value = "127.0.0.1:9104")]
+    amocrm: String,
     /// Telegram chats come into being when they are written to.
     #[arg(long)]
     any_chat: bool,
@@ -43,12 +46,20 @@ fn main() -> anyhow::Result<()> {
             bots.base_url,
             telegram::NewBot::demo().token
         );
+        let mut amo = amocrm::Settings::default();
+        if options.no_limits {
+            amo = amo.without_limits();
+        }
+        let token = amo.token.clone();
+        let amo = amocrm::start(&options.amocrm, amo).await?;
+        log::info!("amoCRM on {}, token {token}", amo.base_url);
         let receiver = webhook::Settings::default();
         let secret = receiver.secrets.join(", ");
         let receiver = webhook::start(&options.webhook, receiver).await?;
         log::info!("webhooks on {}, secret {secret}", receiver.base_url);
         actix_rt::signal::ctrl_c().await?;
         receiver.stop().await;
+        amo.stop().await;
         crm.stop().await;
         bots.stop().await;
         Ok(())

@@ -2,6 +2,7 @@
 //! in, add its module and its line in `KINDS`, and its texts in the locales; nothing else changes. Rules common to all
 //! are in `integration/`, not here.
 
+pub mod amocrm;
 #[cfg(test)]
 mod conformance;
 pub mod retailcrm;
@@ -11,7 +12,7 @@ pub mod webhook;
 use crate::integration::connector::Kind;
 
 /// Every kind an enterprise can connect, in the order the pages show them.
-pub static KINDS: &[&Kind] = &[&retailcrm::KIND, &webhook::KIND];
+pub static KINDS: &[&Kind] = &[&retailcrm::KIND, &amocrm::KIND, &webhook::KIND];
 
 /// The kind with this name.
 pub fn find(name: &str) -> Option<&'static Kind> {

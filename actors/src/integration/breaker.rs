@@ -9,10 +9,12 @@
 //!     │                                              passed ▼        │
 //!     └──────────────────────────────────────────────── Trying ──────┘   (one delivery at a time)
 //! ```
+//!
+//! Shut out by the CRM, it opens until somebody resets it by hand: no time passes and no answer closes it.
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// When it opens and for how long.
@@ -68,7 +70,12 @@ pub enum Failure {
     Throttled,
     /// Wrong key, no such account: goes on until somebody changes the settings.
     Settings,
+    /// Shut out: not tried again until somebody closes the breaker by hand or changes the settings.
+    Blocked,
 }
+
+/// How long a breaker stays open that only a person closes.
+const UNTIL_TOLD: TimeDelta = TimeDelta::days(3650);
 
 /// See the drawing above.
 #[derive(Clone, Debug)]
@@ -79,6 +86,8 @@ pub struct Breaker {
     quarters: u32,
     /// How often it has opened without a success in between.
     openings: u32,
+    /// Shut out by the CRM: an answer to what was sent before does not close it.
+    blocked: bool,
 }
 
 impl Breaker {
@@ -89,6 +98,7 @@ impl Breaker {
             position: Position::Closed,
             quarters: 0,
             openings: 0,
+            blocked: false,
         }
     }
 
@@ -113,6 +123,9 @@ impl Breaker {
 
     /// The CRM answered (a refusal of one delivery is an answer too). True when this closed it.
     pub fn succeed(&mut self) -> bool {
+        if self.blocked {
+            return false;
+        }
         let closed = self.position != Position::Closed;
         self.reset();
         closed
@@ -120,10 +133,19 @@ impl Breaker {
 
     /// The CRM failed. True when this opened it.
     pub fn fail(&mut self, failure: Failure, words: &str, now: DateTime<Utc>) -> bool {
+        if failure == Failure::Blocked {
+            let opened = !matches!(self.position, Position::Open { .. });
+            self.blocked = true;
+            self.position = Position::Open {
+                until: now + UNTIL_TOLD,
+                words: words.to_owned(),
+            };
+            return opened;
+        }
         self.quarters = self.quarters.saturating_add(match failure {
             Failure::Hard => 4,
             Failure::Throttled => 1,
-            Failure::Settings => self.limits.failures.saturating_mul(4),
+            Failure::Settings | Failure::Blocked => self.limits.failures.saturating_mul(4),
         });
         match self.position {
             // Answers to what was sent before it opened tell nothing new.
@@ -147,6 +169,7 @@ impl Breaker {
     /// Closes it by hand, or because the settings changed.
     pub fn reset(&mut self) {
         self.position = Position::Closed;
+        self.blocked = false;
         self.quarters = 0;
         self.openings = 0;
     }
@@ -254,5 +277,16 @@ mod tests {
                 prop_assert!(!matches!(breaker.clone().permit(at(now + 350)), Permit::No(_)));
             }
         }
+    }
+
+    #[test]
+    fn shut_out_it_waits_for_a_person() {
+        let mut breaker = breaker();
+        assert!(breaker.fail(Failure::Blocked, "403", at(0)));
+        assert!(!breaker.succeed(), "an answer to what was sent before");
+        assert!(!breaker.fail(Failure::Throttled, "429", at(1)));
+        assert!(matches!(breaker.permit(at(86_400_000)), Permit::No(_)));
+        breaker.reset();
+        assert_eq!(breaker.permit(at(0)), Permit::Yes);
     }
 }

@@ -159,6 +159,9 @@ pub enum Failed {
     /// Key, address or rights are wrong: nothing will be taken until somebody changes the settings.
     #[error("{words}")]
     Settings { words: String },
+    /// The CRM has shut us out, and asking more makes it worse: nothing is sent until somebody says so.
+    #[error("{words}")]
+    Blocked { words: String },
 }
 
 /// What Patchbay asks a CRM.

@@ -82,6 +82,8 @@ pub fn conclude(
         Ended::Failed(Failed::Later { words, after } | Failed::Throttled { words, after }) => {
             again(*after, words)
         }
+        // Nothing goes out meanwhile, and this one had no fault.
+        Ended::Failed(Failed::Blocked { words }) => again(None, words),
         // A receiver of events gets each of them once its address is right again.
         Ended::Failed(Failed::Settings { words }) if trying || lasting => again(None, words),
         Ended::Failed(Failed::Settings { words } | Failed::Refused { words }) => {
@@ -104,6 +106,7 @@ pub fn conclude(
             failure(Failure::Throttled, words, Some(*after))
         }
         Ended::Failed(Failed::Settings { words }) => failure(Failure::Settings, words, None),
+        Ended::Failed(Failed::Blocked { words }) => failure(Failure::Blocked, words, None),
     };
     Concluded {
         verdict,

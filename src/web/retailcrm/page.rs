@@ -371,5 +371,6 @@ fn named(failed: &Failed) -> &'static str {
         Failed::Throttled { .. } => "throttled",
         Failed::Refused { .. } => "refused",
         Failed::Settings { .. } => "settings",
+        Failed::Blocked { .. } => "blocked",
     }
 }

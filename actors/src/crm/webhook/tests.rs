@@ -231,6 +231,7 @@ fn answers_mean_what_standard_webhooks_says() {
                 Failed::Throttled { .. } => "throttled",
                 Failed::Refused { .. } => "refused",
                 Failed::Settings { .. } => "settings",
+                Failed::Blocked { .. } => "blocked",
             };
             format!("{name}: {failed}")
         }

@@ -1,6 +1,7 @@
 //! A link as a whole, on both databases, against the strict RetailCRM: what a person would see in the CRM and in the
 //! delivery's row when things go well and when they do not.
 
+mod amocrm;
 mod webhook;
 mod world;
 

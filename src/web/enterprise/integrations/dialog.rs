@@ -218,6 +218,7 @@ fn named(failed: &Failed) -> &'static str {
         Failed::Throttled { .. } => "throttled",
         Failed::Refused { .. } => "refused",
         Failed::Settings { .. } => "settings",
+        Failed::Blocked { .. } => "blocked",
     }
 }
 

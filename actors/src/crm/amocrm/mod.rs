@@ -1,0 +1,189 @@
+//! amoCRM (Kommo), API v4: a card on ringing, the history with recordings, names and responsible managers by number.
+//! Settings in `settings.rs`, URLs and answers in `api.rs`, our words to theirs in `map.rs`, questions in `questions.rs`.
+//!
+//! A call's history is a conversation, because the CRM takes the same call twice and knows nobody by himself:
+//!
+//! ```text
+//!   contact with this number? ─yes─▶ is the call in its history, or its leads'? ─no─▶ add the call
+//!      │ no                                                        └─yes─▶ had it already
+//!   company? ─yes─▶ (the same)
+//!      │ no
+//!   as the settings say: nothing · make a contact, add the call · is it among the unsorted? ─no─▶ add it there
+//! ```
+//!
+//! It is asked before every try, the first one too: which try it is, a connector does not know, and a try that was cut
+//! off may have been taken.
+
+mod api;
+mod map;
+mod questions;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use crate::call::record::{Direction, Notice, NoticeKind};
+use crate::integration::connector::{
+    Answer, Connector, Delivered, Failed, Field, Input, Kind, Place, Question, SettingsFault, Step,
+};
+use crate::integration::limiter::Rate;
+use crate::integration::request::{Reply, Request};
+use settings::{Settings, UNKNOWN, Unknown};
+
+/// amoCRM, described.
+pub static KIND: Kind = Kind {
+    name: "amocrm",
+    title: "amoCRM",
+    fields: &[
+        Field {
+            name: "subdomain",
+            input: Input::Text,
+            required: true,
+        },
+        Field {
+            name: "access_token",
+            input: Input::Secret,
+            required: true,
+        },
+        Field {
+            name: "unknown",
+            input: Input::Choice(UNKNOWN),
+            required: false,
+        },
+        Field {
+            name: "send_dial",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "send_upload",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "user_extensions",
+            input: Input::Extensions,
+            required: false,
+        },
+    ],
+    // Its card cannot be closed from outside, and there is no "answered".
+    wants: &[NoticeKind::Dial, NoticeKind::Upload],
+    lasting: false,
+    connect: |place, settings| Ok(Box::new(AmoCrm::new(place, settings)?)),
+};
+
+/// One enterprise's amoCRM.
+#[derive(Debug)]
+struct AmoCrm {
+    settings: Settings,
+    facts: map::Facts,
+}
+
+impl AmoCrm {
+    fn new(place: &Place<'_>, settings: &Value) -> Result<Self, SettingsFault> {
+        Ok(Self {
+            settings: Settings::read(settings)?,
+            facts: map::Facts::of(place),
+        })
+    }
+
+    /// The conversation drawn above.
+    fn upload(&self, notice: &Notice, heard: &[Reply]) -> Result<Delivered, Halt> {
+        let settings = &self.settings;
+        let call = map::call(notice, settings, &self.facts);
+        let mut heard = heard.iter();
+        let mut hear = |next: Request| heard.next().ok_or(Halt::Send(Box::new(next)));
+
+        for list in ["contacts", "companies"] {
+            let reply = hear(api::find(settings, list, &call.phone))?;
+            let Some(found) = api::found(reply, list, &call.phone)? else {
+                continue;
+            };
+            let reply = hear(api::notes(settings, list, &[found.id]))?;
+            let mut known = api::holds(reply, "notes", "params", &call.uniq)?;
+            if !known && !found.leads.is_empty() {
+                let reply = hear(api::notes(settings, "leads", &found.leads))?;
+                known = api::holds(reply, "notes", "params", &call.uniq)?;
+            }
+            if known {
+                return Ok(Delivered::Duplicate);
+            }
+            let reply = hear(api::add_call(settings, &call))?;
+            return Ok(api::added(reply, "calls")?);
+        }
+        if self.facts.is_own(&call.phone) {
+            return Err(Halt::Nothing("it is one of the enterprise's own numbers"));
+        }
+        match settings.unknown {
+            Unknown::Nothing => Err(Halt::Nothing("amoCRM knows nobody with this number")),
+            Unknown::Contact => {
+                api::added(hear(api::add_contact(settings, &call))?, "contacts")?;
+                Ok(api::added(hear(api::add_call(settings, &call))?, "calls")?)
+            }
+            Unknown::Unsorted if notice.record.direction == Direction::Out => Err(Halt::Nothing(
+                "amoCRM knows nobody with this number, and only incoming calls are put to unsorted",
+            )),
+            Unknown::Unsorted => {
+                let reply = hear(api::waiting(settings))?;
+                if api::holds(reply, "unsorted", "metadata", &call.uniq)? {
+                    return Ok(Delivered::Duplicate);
+                }
+                let reply = hear(api::add_unsorted(settings, &call))?;
+                api::added(reply, "unsorted")?;
+                Ok(Delivered::Taken("unsorted".into()))
+            }
+        }
+    }
+}
+
+/// Why a conversation does not go on by itself.
+enum Halt {
+    Send(Box<Request>),
+    Nothing(&'static str),
+    Failed(Failed),
+}
+
+impl From<Failed> for Halt {
+    fn from(failed: Failed) -> Self {
+        Halt::Failed(failed)
+    }
+}
+
+impl Connector for AmoCrm {
+    fn rates(&self) -> Vec<Rate> {
+        vec![Rate {
+            lane: api::LANE,
+            per_second: 5.0,
+        }]
+    }
+
+    fn deliver(&self, notice: &Notice, heard: &[Reply]) -> Step<Delivered> {
+        let off = || Step::Nothing("switched off in the integration's settings".into());
+        match (notice.kind, heard) {
+            (NoticeKind::Dial, _) if !self.settings.send_dial => off(),
+            (NoticeKind::Upload, _) if !self.settings.send_upload => off(),
+            (NoticeKind::Start | NoticeKind::Bridge | NoticeKind::Hangup, _) => {
+                Step::Nothing("amoCRM has no event for this".into())
+            }
+            (NoticeKind::Dial, []) => match map::popup(notice, &self.settings) {
+                Ok(body) => Step::Send(api::show(&self.settings, &body)),
+                Err(reason) => Step::Nothing(reason),
+            },
+            (NoticeKind::Dial, [reply, ..]) => match api::shown(reply) {
+                Ok(delivered) => Step::End(delivered),
+                Err(failed) => Step::Failed(failed),
+            },
+            (NoticeKind::Upload, heard) => match self.upload(notice, heard) {
+                Ok(delivered) => Step::End(delivered),
+                Err(Halt::Send(request)) => Step::Send(*request),
+                Err(Halt::Nothing(reason)) => Step::Nothing(reason.into()),
+                Err(Halt::Failed(failed)) => Step::Failed(failed),
+            },
+        }
+    }
+
+    fn ask(&self, question: &Question, heard: &[Reply]) -> Step<Answer> {
+        questions::ask(&self.settings, question, heard)
+    }
+}

@@ -1,0 +1,140 @@
+//! One enterprise's amoCRM settings, read from the integrations document. Made by `AmoCrm::new`; holds the token and
+//! prints it nowhere.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::integration::connector::{SettingsFault, address, flag, secret, text};
+
+/// The words of the setting `unknown`, as the form offers them; the first is the default.
+pub const UNKNOWN: &[&str] = &["unsorted", "contact", "nothing"];
+
+/// What becomes of a call with a number the CRM does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// The history of an incoming call waits among the unsorted leads until a person takes it.
+    Unsorted,
+    /// A contact is made, and the call stands in its history.
+    Contact,
+    /// Nothing is written.
+    Nothing,
+}
+
+/// What an administrator entered.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `https://acme.amocrm.ru`, no slash at the end.
+    pub address: String,
+    /// The long-lived token of a private integration.
+    pub token: SecretString,
+    pub unknown: Unknown,
+    pub send_dial: bool,
+    pub send_upload: bool,
+    /// Extension → user id.
+    users: BTreeMap<String, i64>,
+}
+
+impl Settings {
+    /// Reads and checks.
+    ///
+    /// # Errors
+    /// The first field that cannot be used.
+    pub fn read(settings: &Value) -> Result<Self, SettingsFault> {
+        let unknown = match text(settings, "unknown") {
+            None | Some("unsorted") => Unknown::Unsorted,
+            Some("contact") => Unknown::Contact,
+            Some("nothing") => Unknown::Nothing,
+            Some(_) => {
+                let words = format!("must be one of {}", UNKNOWN.join(", "));
+                return Err(SettingsFault::new("unknown", words));
+            }
+        };
+        Ok(Self {
+            address: account(settings)?,
+            token: secret(settings, "access_token")?,
+            unknown,
+            send_dial: flag(settings, "send_dial", true),
+            send_upload: flag(settings, "send_upload", true),
+            users: read_users(settings.get("user_extensions"))?,
+        })
+    }
+
+    /// The CRM user who has this extension.
+    pub fn user_of(&self, extension: &str) -> Option<i64> {
+        self.users.get(extension).copied()
+    }
+}
+
+/// The account's own host: from its bare name, as older documents have it, from a host or from an address. At the
+/// vendor's domains the path of whatever page was copied is left out; elsewhere (a proxy, a simulator) it stays.
+fn account(settings: &Value) -> Result<String, SettingsFault> {
+    let given = text(settings, "subdomain")
+        .ok_or_else(|| SettingsFault::new("subdomain", "must not be empty"))?;
+    if given.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Ok(format!("https://{}.amocrm.ru", given.to_ascii_lowercase()));
+    }
+    let read = address(settings, "subdomain")?;
+    let (scheme, rest) = read.split_once("://").unwrap_or(("https", &read));
+    let host = rest.split('/').next().unwrap_or(rest);
+    let vendor = [".amocrm.ru", ".amocrm.com", ".kommo.com"];
+    Ok(if vendor.iter().any(|domain| host.ends_with(domain)) {
+        format!("{scheme}://{host}")
+    } else {
+        read
+    })
+}
+
+/// `{"7654321": "151"}`: user id → extension. amoCRM has no field for an extension, so this is the only place of it.
+fn read_users(value: Option<&Value>) -> Result<BTreeMap<String, i64>, SettingsFault> {
+    let map = match value {
+        None | Some(Value::Null) => return Ok(BTreeMap::new()),
+        Some(Value::Object(map)) => map,
+        Some(_) => {
+            return Err(SettingsFault::new(
+                "user_extensions",
+                "must be a map of CRM user to extension",
+            ));
+        }
+    };
+    map.iter()
+        .filter_map(|(user, extension)| {
+            let extension = match extension {
+                Value::String(text) if !text.trim().is_empty() => text.trim().to_owned(),
+                Value::Number(number) => number.to_string(),
+                _ => return None,
+            };
+            let id = user.trim().parse().map_err(|_| {
+                SettingsFault::new("user_extensions", format!("{user} is no CRM user id"))
+            });
+            Some(id.map(|id| (extension, id)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::account;
+
+    #[test]
+    fn the_account_is_read_as_people_write_it() {
+        for (given, read) in [
+            ("acme", Some("https://acme.amocrm.ru")),
+            ("Acme", Some("https://acme.amocrm.ru")),
+            ("acme.amocrm.ru", Some("https://acme.amocrm.ru")),
+            (
+                "https://acme.kommo.com/leads/detail/7",
+                Some("https://acme.kommo.com"),
+            ),
+            ("http://127.0.0.1:9104/", Some("http://127.0.0.1:9104")),
+            ("", None),
+            ("two words", None),
+        ] {
+            let settings = json!({"subdomain": given});
+            assert_eq!(account(&settings).ok().as_deref(), read, "{given:?}");
+        }
+    }
+}

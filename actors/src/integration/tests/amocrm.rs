@@ -1,0 +1,260 @@
+//! A link to amoCRM, on both databases, against its strict stand-in: what stands in the clients' histories when things
+//! go well and when they do not, and that no call stands there twice though the CRM does not look.
+
+use serde_json::{Value, json};
+use simulators::amocrm::{self, Settings, State};
+use simulators::script::{Behaviour, Fault};
+use simulators::server::Running;
+
+use super::super::actor::Order;
+use super::super::connector::{Answer, Question};
+use super::super::sample;
+use super::world::{World, fast};
+use crate::call::record::NoticeKind::{self, Dial, Hangup, Upload};
+use crate::call::record::Record;
+use crate::call::tests::{notices_of, scenarios};
+use crate::store::testing::{self, TestDatabase};
+
+crate::for_each_database!(
+    a_call_is_shown_and_written_once,
+    an_answer_that_was_lost_makes_no_second_note,
+    an_unknown_caller_waits_among_the_unsorted_once,
+    who_is_shut_out_stops_until_a_person_says_so,
+    trouble_of_a_moment_is_waited_out,
+    a_killed_process_makes_no_second_note,
+    questions_are_answered,
+    recorded_calls_come_to_these_histories,
+);
+
+fn crm() -> Running<State> {
+    let settings = Settings::default().without_limits();
+    amocrm::start_in_thread("127.0.0.1:0", settings).unwrap()
+}
+
+fn settings(crm: &Running<State>) -> Value {
+    json!({"subdomain": crm.base_url, "access_token": "demo-token",
+        "user_extensions": {"7654321": "150", "7654322": "151"}})
+}
+
+fn world(database: &TestDatabase, crm: &Running<State>) -> World {
+    let other = simulators::retailcrm::Settings::default();
+    let mut world = World::with(database, 1, fast(), other);
+    world.connect(0, "amocrm", settings(crm));
+    world
+}
+
+const ALL: &[NoticeKind] = &[Hangup, Upload];
+
+fn uniqs(crm: &Running<State>) -> Vec<String> {
+    let notes = crm.state.notes();
+    let uniq = |note: &amocrm::Note| note.call["uniq"].as_str().unwrap_or_default().to_owned();
+    notes.iter().map(uniq).collect()
+}
+
+fn a_call_is_shown_and_written_once(database: &TestDatabase) {
+    let crm = crm();
+    let world = world(database, &crm);
+    world.tell(0, sample::ringing(1), &[Dial]);
+    world.tell(0, sample::answered(1), ALL);
+    world.settled(0, 1);
+    let popups = crm.state.popups();
+    assert_eq!(popups.len(), 1);
+    assert_eq!(popups[0].users, [7_654_321, 7_654_322]);
+    assert_eq!(uniqs(&crm), ["1772363109.1"]);
+    // Not the decoy in whose remark the digits stand.
+    assert_eq!(crm.state.notes()[0].entity_id, 5_511_223);
+    assert_eq!(crm.state.refused(), 0);
+    let secrets = "SELECT count(*) FROM integration_logs WHERE request_data LIKE '%demo-token%'";
+    assert_eq!(testing::number(&mut database.connect(), secrets), 0);
+}
+
+fn an_answer_that_was_lost_makes_no_second_note(database: &TestDatabase) {
+    let crm = crm();
+    let world = world(database, &crm);
+    let lost = Behaviour::fault(Fault::Drop).after().times(1);
+    crm.state.behave(lost.at("calls/add"));
+    world.tell(0, sample::answered(1), ALL);
+    world.settled(0, 1);
+    assert_eq!(uniqs(&crm), ["1772363109.1"]);
+    // Where the client has one lead, the CRM puts the call there, and there it is looked for too.
+    let hang = Behaviour::fault(Fault::Hang).after().times(1);
+    crm.state.behave(hang.at("calls/add"));
+    let record = Record {
+        phone: Some("+375291112233".into()),
+        ..sample::answered(2)
+    };
+    world.tell(0, record, ALL);
+    world.settled(0, 2);
+    assert_eq!(uniqs(&crm), ["1772363109.1", "1772363109.2"]);
+    assert_eq!(crm.state.notes()[1].entity_type, "lead");
+}
+
+fn an_unknown_caller_waits_among_the_unsorted_once(database: &TestDatabase) {
+    let crm = crm();
+    let world = world(database, &crm);
+    let lost = Behaviour::fault(Fault::Drop).after().times(1);
+    crm.state.behave(lost.at("unsorted/add"));
+    let stranger = |call, phone: &str| Record {
+        phone: Some(phone.into()),
+        ..sample::answered(call)
+    };
+    world.tell(0, stranger(1, "+375331234567"), ALL);
+    world.settled(0, 1);
+    assert_eq!(crm.state.unsorted().len(), 1);
+    assert_eq!(crm.state.refused(), 0, "it was asked, not tried");
+    // One of the enterprise's own numbers is nobody's client.
+    world.tell(0, stranger(2, "+375172000000"), ALL);
+    world.settled(0, 2);
+    assert_eq!(crm.state.unsorted().len(), 1);
+    assert_eq!(world.states(0, 2), ["upload withdrawn"]);
+}
+
+fn who_is_shut_out_stops_until_a_person_says_so(database: &TestDatabase) {
+    let crm = crm();
+    let world = world(database, &crm);
+    let throttled = Behaviour::status(429).times(1);
+    crm.state.behave(throttled.at("contacts"));
+    crm.state.block(false);
+    world.tell(0, sample::answered(1), ALL);
+    world.settled(0, 1);
+    crm.state.block(true);
+    world.tell(0, sample::answered(2), ALL);
+    let open = |world: &World| {
+        let seen = world.integrations().observe();
+        format!("{seen:?}").contains("blocked our address")
+    };
+    world.until("it says that it is shut out", open);
+    let asked = || crm.state.counts().requests.values().sum::<u64>();
+    let before = asked();
+    // Another call's history waits as well: a call later, nothing was asked.
+    world.tell(0, sample::answered(3), ALL);
+    world.until("the row waits", |world| {
+        world.states(0, 3) == ["upload due"]
+    });
+    assert_eq!(asked(), before);
+    crm.state.block(false);
+    let id = world.enterprise(0).id;
+    assert!(testing::wait(world.integrations().order(
+        id,
+        "amocrm",
+        Order::Reset
+    )));
+    world.settled(0, 2);
+    world.settled(0, 3);
+    assert_eq!(uniqs(&crm).len(), 3);
+}
+
+fn trouble_of_a_moment_is_waited_out(database: &TestDatabase) {
+    let crm = crm();
+    let world = world(database, &crm);
+    for (line, at) in [
+        (Behaviour::status(500).times(1), "contacts"),
+        (Behaviour::status(429).times(1), "notes"),
+        (Behaviour::status(200).times(1), "contacts"),
+        (Behaviour::fault(Fault::Down).times(1), "calls/add"),
+    ] {
+        crm.state.behave(line.at(at));
+    }
+    world.tell(0, sample::answered(1), ALL);
+    world.settled(0, 1);
+    assert_eq!(uniqs(&crm), ["1772363109.1"]);
+    // Unknown rights and a revoked token are for a person.
+    crm.state.behave(Behaviour::status(401).times(1));
+    world.tell(0, sample::answered(2), ALL);
+    world.settled(0, 2);
+    assert_eq!(world.states(0, 2), ["upload failed"]);
+}
+
+fn a_killed_process_makes_no_second_note(database: &TestDatabase) {
+    let crm = crm();
+    let mut world = world(database, &crm);
+    crm.state.behave(
+        Behaviour::fault(Fault::Hang)
+            .after()
+            .at("calls/add")
+            .times(1),
+    );
+    world.tell(0, sample::answered(1), ALL);
+    world.until("the CRM has it", |_| !crm.state.notes().is_empty());
+    world.kill();
+    world.start(fast());
+    world.settled(0, 1);
+    assert_eq!(uniqs(&crm), ["1772363109.1"]);
+}
+
+fn questions_are_answered(database: &TestDatabase) {
+    let crm = crm();
+    let world = world(database, &crm);
+    let ask = |question| {
+        let id = world.enterprise(0).id;
+        testing::wait(world.integrations().ask(id, "amocrm", question)).unwrap()
+    };
+    assert_eq!(
+        ask(Question::Test),
+        Answer::Works("the token works: ACME".into())
+    );
+    let phone = "+375296254070".to_owned();
+    let Answer::Customer(Some(customer)) = ask(Question::Customer {
+        phone: phone.clone(),
+    }) else {
+        panic!("nobody");
+    };
+    assert_eq!(customer.name, "Иван Петров");
+    let Answer::Responsible(Some(manager)) = ask(Question::Responsible { phone }) else {
+        panic!("nobody");
+    };
+    assert_eq!(manager.id, "7654321");
+    let Answer::Managers(all) = ask(Question::Managers) else {
+        panic!("no list");
+    };
+    assert_eq!(all.len(), 2, "who was dismissed is not among them");
+}
+
+fn recorded_calls_come_to_these_histories(database: &TestDatabase) {
+    let crm = crm();
+    let world = world(database, &crm);
+    let mut text = String::new();
+    for (index, scenario) in scenarios().keys().enumerate() {
+        let from = i64::try_from(index).unwrap() * 100 + 1;
+        let before = (
+            crm.state.popups().len(),
+            crm.state.notes().len(),
+            crm.state.unsorted().len(),
+        );
+        let mut calls = Vec::new();
+        for planned in notices_of(scenario, from) {
+            let call = planned.notice.record.call.0;
+            let silent = super::super::dispatch::forbidden(&planned.notice).is_some();
+            let wanted = matches!(planned.notice.kind, Dial | Upload);
+            if !silent && wanted && !calls.contains(&call) {
+                calls.push(call);
+            }
+            world.tell_planned(0, planned);
+        }
+        for call in calls {
+            world.settled(0, call);
+        }
+        let mut lines = Vec::new();
+        for popup in crm.state.popups().iter().skip(before.0) {
+            lines.push(format!("  card {} for {:?}\n", popup.phone, popup.users));
+        }
+        for note in crm.state.notes().iter().skip(before.1) {
+            let (to, call) = (note.entity_id, &note.call);
+            lines.push(format!("  history of {to}: {}\n", line(call)));
+        }
+        for one in crm.state.unsorted().iter().skip(before.2) {
+            lines.push(format!("  unsorted: {}\n", line(&one.item["metadata"])));
+        }
+        // Calls that go on at the same time end in no order.
+        lines.sort_unstable();
+        text.push_str(&format!("{scenario}\n{}", lines.concat()));
+    }
+    assert_eq!(crm.state.refused(), 0);
+    insta::assert_snapshot!("recorded_calls_in_amocrm", text);
+}
+
+fn line(call: &Value) -> String {
+    let whose = &call["call_responsible"];
+    let way = call["direction"].as_str().unwrap_or("inbound");
+    format!("{way} {} by {whose}, {} s", call["phone"], call["duration"])
+}

@@ -1,0 +1,55 @@
+//! `POST /oauth2/access_token`: a pair of tokens for a refresh token, which is dead from then on. Called by the entry.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Refuse};
+use super::state::{Book, Settings};
+
+/// How long an access token is good for.
+const LIFE: Duration = Duration::from_secs(86_400);
+
+pub(crate) fn exchange(book: &mut Book, settings: &Settings, body: &Value) -> Answer {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("client_id") != settings.client_id || text("client_secret") != settings.client_secret {
+        return Err(Refuse::problem(
+            401,
+            "Некорректный клиент",
+            "Авторизация клиента не прошла",
+        ));
+    }
+    let dead = |hint: &str| {
+        Err(Refuse::Problem(
+            401,
+            json!({"hint": hint, "title": "Некорректный запрос",
+                "type": "https://developers.amocrm.ru/v3/errors/OAuthProblemJson", "status": 401,
+                "detail": "В запросе отсутствует ряд параметров или параметры невалидны"}),
+        ))
+    };
+    if text("redirect_uri").is_empty() || text("grant_type") != "refresh_token" {
+        return dead("Check the parameters");
+    }
+    if text("refresh_token") != book.refresh {
+        return dead("Token has been revoked");
+    }
+    book.issued += 1;
+    let number = book.issued;
+    book.refresh = format!("def50200-{number}");
+    let access = format!("access-{number}");
+    book.access.push((access.clone(), Instant::now() + LIFE));
+    Ok((
+        200,
+        json!({"token_type": "Bearer", "expires_in": LIFE.as_secs(), "access_token": access,
+            "refresh_token": book.refresh}),
+    ))
+}
+
+/// Whether requests with this token are let in.
+pub(crate) fn knows(book: &Book, settings: &Settings, token: &str, now: Instant) -> bool {
+    token == settings.token
+        || book
+            .access
+            .iter()
+            .any(|(known, end)| known == token && now < *end)
+}
