@@ -139,7 +139,7 @@ impl House {
     }
 }
 
-fn host_terms(settings: &Settings) -> asterisk::Terms {
+pub fn host_terms(settings: &Settings) -> asterisk::Terms {
     let hosts = &settings.hosts;
     asterisk::Terms {
         connect: *hosts.connect_timeout,

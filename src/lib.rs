@@ -8,6 +8,7 @@ pub mod debug_log;
 pub mod demo;
 pub mod emulator;
 pub mod error;
+pub mod host_keys;
 pub mod house;
 pub mod logging;
 pub mod masked;

@@ -65,6 +65,16 @@ pub fn host(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whom to log in as on a host.
+pub fn ssh_user(text: &str) -> Result<String, String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if !text.is_empty() && text.len() <= 64 && text.chars().all(good) {
+        Ok(text.to_owned())
+    } else {
+        Err("it is no user of a host; write it like patchbay".into())
+    }
+}
+
 /// A Telegram chat.
 pub fn chat(text: &str) -> Result<i64, String> {
     match text.parse::<i64>() {
@@ -83,7 +93,7 @@ mod tests {
     #[test]
     fn only_what_can_be_meant_is_taken() {
         type Check = fn(&str) -> Result<String, String>;
-        let table: [(Check, &[&str], &[&str]); 6] = [
+        let table: [(Check, &[&str], &[&str]); 7] = [
             (enterprise, &["0367", "1"], &["", "june", "03 67", "-1"]),
             (extension, &["150", "00"], &["", "15a", "+150"]),
             (filled, &["june", "Анна <Петрова>"], &["", "  ", "a\nb"]),
@@ -94,6 +104,7 @@ mod tests {
                 &["", "10.0.0.1", "pbx.example.org", "fe80::1"],
                 &["a b", "http://x"],
             ),
+            (ssh_user, &["patchbay", "root"], &["", "a b", "x;id"]),
         ];
         for (check, good, bad) in table {
             for text in good {

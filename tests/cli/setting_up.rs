@@ -185,3 +185,29 @@ fn every_change_is_noted_and_no_secret_with_it() {
         }
     }
 }
+
+#[test]
+fn a_host_gets_a_key_of_ours_and_its_own_is_accepted() {
+    let terminal = after_the_first_day();
+    let told = terminal
+        .run("enterprise host 0367 --address 127.0.0.1 --port 1 --user patchbay --kind kit --make-key")
+        .well();
+    let bound = "command=\"/usr/local/lib/patchbay/patchbay-gate\",restrict ssh-ed25519 AAAA";
+    assert!(told.contains(bound), "{told}");
+    assert!(!told.contains("PRIVATE"), "{told}");
+    // Without an option it only tells; ours did not change.
+    let line = told.lines().find(|line| line.contains(bound)).unwrap();
+    let again = terminal.run("enterprise host 0367").well();
+    assert!(again.contains(line), "{again}");
+    let key = line.rsplit_once("restrict ").unwrap().1;
+    let told = terminal
+        .run(&format!("enterprise host 0367 --accept '{key}'"))
+        .well();
+    assert!(told.contains("accepted   SHA256:"), "{told}");
+    let refused = terminal
+        .run("enterprise host 0367 --accept nonsense")
+        .words();
+    assert!(refused.contains("public key"), "{refused}");
+    let refused = terminal.run("enterprise host 0367 --test").words();
+    assert!(refused.contains("the host cannot be reached"), "{refused}");
+}

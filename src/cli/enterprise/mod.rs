@@ -4,6 +4,7 @@
 mod add;
 mod desk;
 mod extension;
+mod host;
 mod integration;
 mod line;
 mod list;
@@ -26,6 +27,8 @@ pub enum Command {
     Show(Number),
     /// Change an enterprise: its name, country, time zone, language, host, bot …
     Set(Box<set::Args>),
+    /// Say how its Asterisk host takes commands over SSH, make our key for it, accept its key, try it.
+    Host(Box<host::Args>),
     /// Give an enterprise a new token, printed this once; the old one is refused from then on.
     RotateToken(Number),
     /// Add and remove extensions, and say whose they are.
@@ -54,6 +57,7 @@ pub fn run(command: Command, loaded: Loaded) -> anyhow::Result<()> {
             Command::List => list::run(&desk).await,
             Command::Show(of) => show::run(&desk, &of.number).await,
             Command::Set(args) => set::run(&desk, *args).await,
+            Command::Host(args) => host::run(&desk, *args).await,
             Command::RotateToken(of) => token::run(&desk, &of.number).await,
             Command::Extension(args) => extension::run(&desk, args).await,
             Command::Line(args) => line::run(&desk, args).await,

@@ -10,23 +10,19 @@ use actors::store::StoreError;
 use actors::store::enterprises;
 use actors::store::requests;
 use chrono::Utc;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use ssh_key::private::Ed25519Keypair;
-use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey};
 
 use super::{change, context, find};
 use crate::error::AppError;
+use crate::host_keys::{self, accepted, fingerprint, public_half};
 use crate::state::App;
 use crate::web::session::State;
 use crate::web::visit::{Visit, go};
 
 /// Clicks shown.
 const SHOWN: i64 = 20;
-
-/// What the kit's installation puts before our public key: the key can do nothing but ask our gate.
-const FORCED: &str = "command=\"/usr/local/lib/patchbay/patchbay-gate\",restrict";
 
 /// The page's forms.
 #[derive(Default, Deserialize)]
@@ -64,18 +60,13 @@ pub async fn act(
     let said = match action.as_str() {
         "kind" => set_kind(&app, &visit, &enterprise, &form.kind).await?,
         "make" => {
-            let made = new_key()?;
+            let made = host_keys::make().map_err(AppError::unknown)?;
             keep_key(&app, &visit, &enterprise, made, "made").await?
         }
-        "bring" => {
-            let brought = form.key.trim().replace("\r\n", "\n");
-            if !brought.starts_with("-----BEGIN ") || !brought.contains("PRIVATE KEY-----") {
-                ("hostpage-no-key", false)
-            } else {
-                let key = SecretString::from(format!("{brought}\n"));
-                keep_key(&app, &visit, &enterprise, key, "brought").await?
-            }
-        }
+        "bring" => match host_keys::brought(&form.key) {
+            None => ("hostpage-no-key", false),
+            Some(key) => keep_key(&app, &visit, &enterprise, key, "brought").await?,
+        },
         "accept" | "refuse" => {
             judge(&app, &visit, &enterprise, &form.offered, action == "accept").await?
         }
@@ -163,44 +154,6 @@ fn problem(enterprise: &Enterprise, error: &HostError) -> Value {
     })
 }
 
-/// Fingerprints of the keys that were accepted, as `ssh-keygen -lf` writes them.
-fn accepted(known: &str) -> Vec<String> {
-    known
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(fingerprint)
-        .collect()
-}
-
-/// `SHA256:…` of a line of a public key; the line itself where it cannot be read.
-fn fingerprint(line: &str) -> String {
-    PublicKey::from_openssh(line.trim()).map_or_else(
-        |_| line.trim().to_owned(),
-        |key| key.fingerprint(HashAlg::Sha256).to_string(),
-    )
-}
-
-/// A fresh key pair, as OpenSSH writes a private key.
-fn new_key() -> Result<SecretString, AppError> {
-    let pair = Ed25519Keypair::from_seed(&rand::random());
-    let mut key = PrivateKey::from(pair);
-    key.set_comment("patchbay");
-    let text = key
-        .to_openssh(LineEnding::LF)
-        .map_err(|error| AppError::unknown(anyhow::anyhow!("a key cannot be written: {error}")))?;
-    Ok(SecretString::from(text.as_str()))
-}
-
-/// The line for the host's `authorized_keys`; `None` for a key whose public half cannot be told from it.
-fn public_half(key: &SecretString, kind: HostKind) -> Option<String> {
-    let key = PrivateKey::from_openssh(key.expose_secret()).ok()?;
-    let line = key.public_key().to_openssh().ok()?;
-    Some(match kind {
-        HostKind::Kit => format!("{FORCED} {line}"),
-        HostKind::Plain => line,
-    })
-}
-
 async fn set_kind(
     app: &App,
     visit: &Visit,
@@ -260,12 +213,9 @@ async fn judge(
     offered: &str,
     accept: bool,
 ) -> Result<Said, AppError> {
-    let Ok(key) = PublicKey::from_openssh(offered.trim()) else {
+    let Some(line) = host_keys::public(offered) else {
         return Ok(("hostpage-no-host-key", false));
     };
-    let line = key
-        .to_openssh()
-        .map_err(|error| AppError::unknown(anyhow::anyhow!("a key cannot be written: {error}")))?;
     let was = accepted(&enterprise.host.host_key).join(", ");
     let shown = fingerprint(&line);
     let what = if accept {
@@ -324,26 +274,4 @@ async fn draw(
     context.insert("said", said);
     context.insert("good", &good);
     visit.page(app, "enterprise/host.html", &context)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_made_key_has_a_public_half_that_a_kit_binds_to_its_gate() {
-        let key = new_key().unwrap();
-        let plain = public_half(&key, HostKind::Plain).unwrap();
-        assert!(plain.starts_with("ssh-ed25519 AAAA") && plain.ends_with(" patchbay"));
-        let bound = public_half(&key, HostKind::Kit).unwrap();
-        assert_eq!(bound, format!("{FORCED} {plain}"));
-        assert!(fingerprint(&plain).starts_with("SHA256:"));
-        assert_ne!(new_key().unwrap().expose_secret(), key.expose_secret());
-    }
-
-    #[test]
-    fn what_is_no_key_is_shown_as_it_is() {
-        assert_eq!(fingerprint(" no key "), "no key");
-        assert_eq!(public_half(&"secret".into(), HostKind::Plain), None);
-    }
 }
