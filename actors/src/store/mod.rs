@@ -83,7 +83,7 @@ impl Default for Options {
             readers: 4,
             queue: 10_000,
             batch: 512,
-            pace: Duration::from_millis(4),
+            pace: Duration::from_millis(8),
             settlements: Duration::from_millis(25),
             owner: "patchbay".into(),
             lease: Duration::from_secs(60),
