@@ -12,6 +12,7 @@ use actors::call::intake::{Take, Taken};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::AppError;
 use crate::state::App;
@@ -20,6 +21,9 @@ use refusal::Refusal;
 
 /// An oversized body is read to its end up to so much, so that its sender hears our answer and not a reset.
 const DRAINED: usize = 4 << 20;
+
+/// A refusal for too many events a second is held back for so long.
+const PATIENCE_WITH_FLOODS: Duration = Duration::from_millis(100);
 
 /// The handler of one webhook: `POST /start` and its seven siblings.
 pub async fn receive(
@@ -44,9 +48,17 @@ pub async fn receive(
     let sender = Sender::of(request.headers());
     match accept(&app, kind, &body, token, event_id, ("live", sender)).await {
         Ok(taken) => Ok(answer(&taken)),
-        Err((enterprise, refusal)) => Err(app
-            .refusals
-            .note(kind, enterprise, &refusal, address, &body)),
+        Err((enterprise, refusal)) => {
+            let error = app
+                .refusals
+                .note(kind, enterprise, &refusal, address, &body);
+            if matches!(refusal, Refusal::TooFast { .. }) {
+                // Whoever floods asks again as soon as it is answered, and the answering alone would take the
+                // processor from the others. It waits instead.
+                actix_web::rt::time::sleep(PATIENCE_WITH_FLOODS).await;
+            }
+            Err(error)
+        }
     }
 }
 

@@ -145,12 +145,6 @@ fn a_click_becomes_a_call_and_every_failure_has_its_words() {
         before,
         host.logins()
     );
-    // A click on an idle machine takes a third of this; what is looked for is a step that became ten times slower.
-    assert!(
-        warm[10] < Duration::from_millis(200),
-        "warm: {:?}",
-        warm[10]
-    );
     assert!(
         host.logins() <= 4,
         "four sessions at most: {}",
