@@ -5,7 +5,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
 
 use super::enterprise::{self, integrations};
-use super::hosts::{click, redirect, request};
+use super::hosts::{click, crm, redirect, request};
 use super::retailcrm::{self, account};
 use super::session::policy::Area;
 use super::{calls, emulator, events, gate, gateway, live, session, statics, system};
@@ -113,6 +113,8 @@ pub fn table() -> Vec<Entry> {
         get("/retailcrm/status", Area::Keyed, click::status),
         post("/retailcrm/status", Area::Keyed, click::status),
         get("/api/makecallexternal", Area::Keyed, click::external),
+        get("/crm/{kind}/{key}", Area::Keyed, crm::hear),
+        post("/crm/{kind}/{key}", Area::Keyed, crm::hear),
         post(
             "/api/smart-redirect/incoming-call",
             Area::Hosts,

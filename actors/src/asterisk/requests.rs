@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
+use serde_json::Value;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -133,7 +134,8 @@ impl Requests {
         requests
     }
 
-    /// Has the host ring the extension and then call the number.
+    /// Has the host ring the extension and then call the number. `memory` is what the CRM's connector is to know of the
+    /// call that follows, `Null` for nothing.
     ///
     /// # Errors
     /// The host did not take it, or the database is away. Both are logged.
@@ -143,12 +145,13 @@ impl Requests {
         extension: Extension,
         number: Number,
         source: &'static str,
+        memory: Value,
     ) -> Result<Accepted, ClickError> {
         let requests = self.clone();
         // A caller who hangs up must not leave half a request behind.
         actix_rt::spawn(async move {
             requests
-                .accept(&enterprise, extension, number, source)
+                .accept(&enterprise, extension, number, source, memory)
                 .await
         })
         .await
@@ -161,6 +164,7 @@ impl Requests {
         extension: Extension,
         number: Number,
         source: &'static str,
+        memory: Value,
     ) -> Result<Accepted, ClickError> {
         let id = RequestId::new();
         let key = (enterprise.id, extension.to_string(), number.to_string());
@@ -176,6 +180,7 @@ impl Requests {
             extension: extension.to_string(),
             number: number.to_string(),
             source: source.to_owned(),
+            memory,
             at: Utc::now(),
         };
         let within = delta(self.inner.times.repeated_within);

@@ -7,6 +7,7 @@ use crate::call::record::NoticeKind;
 use crate::integration::connector::{
     Connector, Delivered, Failed, Input, Kind, Place, Question, Step,
 };
+use crate::integration::known::Known;
 use crate::integration::request::Reply;
 use crate::integration::sample;
 
@@ -81,7 +82,7 @@ fn whatever_is_sent_or_asked_shows_no_secret() {
         let connector = connected(kind);
         for notice in kind.wants {
             let notice = sample::notice(*notice, sample::answered(1));
-            if let Step::Send(request) = connector.deliver(&notice, &[]) {
+            if let Step::Send(request) = connector.deliver(&notice, &Known::default(), &[]) {
                 assert!(!format!("{request:?}").contains(SECRET), "{request:?}");
                 assert!(
                     !Reply::new(400, SECRET)
@@ -101,7 +102,7 @@ fn whatever_is_sent_or_asked_shows_no_secret() {
             Question::Responsible { phone },
             Question::Managers,
         ] {
-            if let Step::Send(request) = connector.ask(&question, &[]) {
+            if let Step::Send(request) = connector.ask(&question, &Known::default(), &[]) {
                 assert!(!format!("{request:?}").contains(SECRET), "{request:?}");
             }
         }
@@ -114,7 +115,9 @@ fn trouble_is_told_apart_the_same_way_everywhere() {
         let connector = connected(kind);
         for notice_kind in kind.wants {
             let notice = sample::notice(*notice_kind, sample::answered(1));
-            let hear = |status, body: &str| connector.deliver(&notice, &[Reply::new(status, body)]);
+            let hear = |status, body: &str| {
+                connector.deliver(&notice, &Known::default(), &[Reply::new(status, body)])
+            };
             let what = format!("{} {notice_kind:?}", kind.name);
             for status in [500, 502, 504] {
                 assert!(
@@ -178,8 +181,11 @@ fn no_answer_breaks_a_connector() {
                     NoticeKind::Hangup,
                     NoticeKind::Upload,
                 ] {
-                    let step =
-                        connector.deliver(&sample::notice(notice, sample::answered(1)), &heard);
+                    let step = connector.deliver(
+                        &sample::notice(notice, sample::answered(1)),
+                        &Known::default(),
+                        &heard,
+                    );
                     if let Step::End(Delivered::Taken(_)) = step {
                         assert!(
                             status < 300,
@@ -197,7 +203,7 @@ fn no_answer_breaks_a_connector() {
                     Question::Responsible { phone },
                     Question::Managers,
                 ] {
-                    let _ = connector.ask(&question, &heard);
+                    let _ = connector.ask(&question, &Known::default(), &heard);
                 }
             }
         }

@@ -16,6 +16,7 @@ use super::attempt::Means;
 use super::breaker::{Breaker, Permit};
 use super::connector::{Answer, Failed, Place, Question};
 use super::http::Terms;
+use super::keeper::Keeper;
 use super::limiter::Limiter;
 use super::observed::Observed;
 use super::queue::Queue;
@@ -138,15 +139,16 @@ impl Link {
             public_url: &self.house.settings.public_url,
             enterprise: &enterprise,
         };
-        let made =
-            crm::find(self.id.kind).map(|kind| (kind.connect)(&place, &integration.settings));
-        let connector: Arc<dyn super::connector::Connector> = match made {
-            Some(Ok(connector)) => Arc::from(connector),
-            Some(Err(fault)) => {
-                return self.unusable(&format!("the settings cannot be used: {fault}"));
-            }
-            None => return self.unusable("no such kind of integration"),
+        let Some(kind) = crm::find(self.id.kind) else {
+            return self.unusable("no such kind of integration");
         };
+        let connector: Arc<dyn super::connector::Connector> =
+            match (kind.connect)(&place, &integration.settings) {
+                Ok(connector) => Arc::from(connector),
+                Err(fault) => {
+                    return self.unusable(&format!("the settings cannot be used: {fault}"));
+                }
+            };
         let same = self
             .configured
             .as_ref()
@@ -168,6 +170,11 @@ impl Link {
             connector,
             limiter,
             terms: Terms::of(&self.house.settings),
+            keeper: Keeper {
+                store: self.house.store.clone(),
+                enterprise: self.id.enterprise,
+                kind,
+            },
         });
         let number = enterprise.number.clone();
         self.configured = Some((Arc::clone(&enterprise), integration.settings.clone()));

@@ -16,10 +16,12 @@ use chrono::{DateTime, Utc};
 use super::connector::{Answer, Connector, Delivered, Failed, Question, Step};
 use super::dispatch::forbidden;
 use super::http::{self, Terms};
+use super::keeper::{Keeper, Renewal};
+use super::known::{Known, Tokens};
 use super::limiter::Limiter;
 use super::queue::is_history;
 use super::request::{LOGGED, Reply, Request, Trouble};
-use crate::call::record::Notice;
+use crate::call::record::{Notice, Record};
 use crate::store::deliveries::Delivery;
 
 /// Requests of one conversation at most: a connector that never ends one is broken.
@@ -86,6 +88,7 @@ pub struct Means {
     pub connector: Arc<dyn Connector>,
     pub limiter: Rc<RefCell<Limiter>>,
     pub terms: Terms,
+    pub keeper: Keeper,
 }
 
 impl Means {
@@ -111,11 +114,14 @@ impl Means {
         tried.ended = match forbidden(&notice) {
             Some(reason) => Ended::Nothing(reason.to_owned()),
             None => {
-                let step = |heard: &[Reply]| self.connector.deliver(&notice, heard);
-                let history = is_history(&row.kind);
-                let ended = self
-                    .talk(step, history, row.expires_at, &mut tried.exchanges)
-                    .await;
+                let step =
+                    |known: &Known, heard: &[Reply]| self.connector.deliver(&notice, known, heard);
+                let about = About {
+                    record: Some(&notice.record),
+                    history: is_history(&row.kind),
+                    expires_at: row.expires_at,
+                };
+                let ended = self.talk(step, about, &mut tried.exchanges).await;
                 match ended {
                     Talked::End(delivered) => Ended::Delivered(delivered),
                     Talked::Nothing(reason) => Ended::Nothing(reason),
@@ -143,17 +149,19 @@ impl Means {
             .flatten()?;
         let first = notices.first()?;
         let mut exchanges = Exchanges::default();
+        let known = Known::default();
         // History without an end of its own here: each row's was looked at when it was taken.
         let reply = self.exchange(&request, true, None, &mut exchanges).await?;
         let tried = |notice: &Notice| {
             let ended = match &reply {
                 Err(failed) => Ended::Failed(failed.clone()),
                 Ok(reply) => {
-                    match caught(|| self.connector.deliver(notice, std::slice::from_ref(reply))) {
+                    let heard = std::slice::from_ref(reply);
+                    match caught(|| self.connector.deliver(notice, &known, heard)) {
                         Ok(Step::End(delivered)) => Ended::Delivered(delivered),
                         Ok(Step::Failed(failed)) => Ended::Failed(failed),
                         Ok(Step::Nothing(reason)) => Ended::Nothing(reason),
-                        Ok(Step::Send(_)) | Err(()) => Ended::Failed(broken()),
+                        Ok(Step::Send(_) | Step::Keep(_)) | Err(()) => Ended::Failed(broken()),
                     }
                 }
             };
@@ -182,8 +190,8 @@ impl Means {
     /// Asks the CRM something.
     pub async fn ask(&self, question: &Question) -> (Result<Answer, Failed>, Exchanges) {
         let mut exchanges = Exchanges::default();
-        let step = |heard: &[Reply]| self.connector.ask(question, heard);
-        let outcome = match self.talk(step, false, None, &mut exchanges).await {
+        let step = |known: &Known, heard: &[Reply]| self.connector.ask(question, known, heard);
+        let outcome = match self.talk(step, About::default(), &mut exchanges).await {
             Talked::End(answer) => Ok(answer),
             Talked::Failed(failed) => Err(failed),
             Talked::Nothing(words) => Err(Failed::Refused { words }),
@@ -195,24 +203,53 @@ impl Means {
         (outcome, exchanges)
     }
 
+    /// A conversation to its end.
     async fn talk<T>(
         &self,
-        step: impl Fn(&[Reply]) -> Step<T>,
-        history: bool,
-        expires_at: Option<DateTime<Utc>>,
+        step: impl Fn(&Known, &[Reply]) -> Step<T>,
+        about: About<'_>,
         exchanges: &mut Exchanges,
     ) -> Talked<T> {
+        let mut known = match self.keeper.known(about.record).await {
+            Ok(known) => known,
+            Err(failed) => return Talked::Failed(failed),
+        };
+        if let Err(failed) = self.renew_ahead(&mut known, exchanges).await {
+            return Talked::Failed(failed);
+        }
         let mut heard = Vec::new();
-        while heard.len() < LONGEST_TALK {
-            let request = match caught(|| step(&heard)) {
+        let mut renewed = false;
+        for _ in 0..LONGEST_TALK {
+            let request = match caught(|| step(&known, &heard)) {
                 Ok(Step::Send(request)) => request,
+                Ok(Step::Keep(memory)) => {
+                    let Some(record) = about.record else {
+                        return Talked::Failed(broken());
+                    };
+                    if let Err(failed) = self.keeper.keep(record, &memory).await {
+                        return Talked::Failed(failed);
+                    }
+                    known.memory = memory;
+                    continue;
+                }
                 Ok(Step::End(value)) => return Talked::End(value),
                 Ok(Step::Nothing(reason)) => return Talked::Nothing(reason),
+                Ok(Step::Failed(Failed::Expired { words })) if renewed => {
+                    return Talked::Failed(Failed::Settings { words });
+                }
+                Ok(Step::Failed(Failed::Expired { .. })) => {
+                    renewed = true;
+                    heard.pop();
+                    match self.renew(&mut known, exchanges).await {
+                        Ok(()) => continue,
+                        Err(failed) => return Talked::Failed(failed),
+                    }
+                }
                 Ok(Step::Failed(failed)) => return Talked::Failed(failed),
                 Err(()) => return Talked::Failed(broken()),
             };
             match self
-                .exchange(&request, history, expires_at, exchanges)
+                .exchange(&request, about.history, about.expires_at, exchanges)
                 .await
             {
                 Some(Ok(reply)) => heard.push(reply),
@@ -221,6 +258,76 @@ impl Means {
             }
         }
         Talked::Failed(broken())
+    }
+
+    /// Renews tokens that are about to end, where the connector wants that.
+    async fn renew_ahead(
+        &self,
+        known: &mut Known,
+        exchanges: &mut Exchanges,
+    ) -> Result<(), Failed> {
+        let ends = known.tokens.as_ref().and_then(|tokens| tokens.expires_at);
+        match (self.connector.renew_ahead(), ends) {
+            (Some(ahead), Some(ends)) if ends <= Utc::now() + ahead => {
+                self.renew(known, exchanges).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Exchanges the tokens for new ones, once for all who use them. What the CRM answered to it is not logged: it is
+    /// nothing but secrets.
+    async fn renew(&self, known: &mut Known, exchanges: &mut Exchanges) -> Result<(), Failed> {
+        let not_let_in = || Failed::Settings {
+            words: "nobody has let us into the CRM".into(),
+        };
+        let used = known.tokens.take().ok_or_else(not_let_in)?;
+        match self.keeper.renewal(&used).await? {
+            Renewal::NoTokens => return Err(not_let_in()),
+            Renewal::Done(tokens) => known.tokens = Some(tokens),
+            Renewal::Turn => {
+                let outcome = self.exchange_tokens(&used, exchanges).await;
+                match outcome {
+                    Ok(tokens) => {
+                        self.keeper.save(&tokens).await;
+                        known.tokens = Some(tokens);
+                    }
+                    Err(failed) => {
+                        self.keeper.end_turn().await;
+                        return Err(failed);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn exchange_tokens(
+        &self,
+        used: &Tokens,
+        exchanges: &mut Exchanges,
+    ) -> Result<Tokens, Failed> {
+        let Some(request) = caught(|| self.connector.renew(used)).ok().flatten() else {
+            return Err(Failed::Settings {
+                words: "the CRM's access has ended; somebody has to let us in again".into(),
+            });
+        };
+        let begun = Instant::now();
+        let outcome = http::send(&request, &self.terms).await;
+        let shown = outcome.clone().map(|reply| Reply {
+            body: if reply.status < 300 {
+                "(new tokens)".into()
+            } else {
+                reply.body
+            },
+            ..reply
+        });
+        exchanges.add(&request, &shown, begun.elapsed());
+        let reply = outcome.map_err(failure)?;
+        match caught(|| self.connector.renewed(used, &reply)) {
+            Ok(renewed) => renewed,
+            Err(()) => Err(broken()),
+        }
     }
 
     /// Waits for the CRM's rate limit, then sends; `None` when it is too late by then.
@@ -257,15 +364,24 @@ impl Means {
         };
         let outcome = http::send(request, &self.terms).await;
         exchanges.add(request, &outcome, begun.elapsed());
-        Some(outcome.map_err(|trouble| match trouble {
-            Trouble::Address(_) => Failed::Settings {
-                words: trouble.to_string(),
-            },
-            _ => Failed::Later {
-                words: trouble.to_string(),
-                after: None,
-            },
-        }))
+        Some(outcome.map_err(failure))
+    }
+}
+
+/// What a conversation is about.
+#[derive(Clone, Copy, Default)]
+struct About<'a> {
+    record: Option<&'a Record>,
+    history: bool,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// What no answer at all means for the delivery.
+fn failure(trouble: Trouble) -> Failed {
+    let words = trouble.to_string();
+    match trouble {
+        Trouble::Address(_) => Failed::Settings { words },
+        _ => Failed::Later { words, after: None },
     }
 }
 

@@ -8,6 +8,8 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::incoming::{Done, Incoming, Spoken, Wish};
+use super::known::{Known, Tokens};
 use super::limiter::Rate;
 use super::registration::{Registered, Registration, Taken};
 use super::request::{Reply, Request};
@@ -28,6 +30,12 @@ pub struct Kind {
     /// Every notice is history to it: none goes stale, each is tried for days. Not for a CRM, whose pop-ups are of use
     /// for seconds.
     pub lasting: bool,
+    /// It keeps something about a call from one delivery to the next (`Step::Keep`).
+    pub remembers: bool,
+    /// It gives tokens that end and are renewed (`Known::tokens`).
+    pub authorizes: bool,
+    /// It sends us requests (`Connector::hear`): the dialog shows the address they come to.
+    pub hears: bool,
     /// Checks one enterprise's settings and makes its connector.
     pub connect: fn(&Place<'_>, &Value) -> Connected,
 }
@@ -87,6 +95,18 @@ pub struct Place<'a> {
     pub enterprise: &'a Enterprise,
 }
 
+impl Place<'_> {
+    /// Where this CRM reaches us, for a kind that hears and whose settings were saved: the address has a key of its own,
+    /// so whoever knows it is the CRM.
+    pub fn address(&self, kind: &str, settings: &Value) -> Option<String> {
+        let key = text(settings, ADDRESS_KEY)?;
+        Some(format!("{}/crm/{kind}/{key}", self.public_url))
+    }
+}
+
+/// The setting that holds the key of the address, made when the settings of a kind that hears are saved.
+pub const ADDRESS_KEY: &str = "address_key";
+
 /// One enterprise's connector to one CRM, with its settings inside.
 ///
 /// A conversation is driven by asking for the next step with all answers heard so far: the first call has none. So
@@ -98,10 +118,47 @@ pub trait Connector: Send + Sync {
 
     /// What to do next to tell the CRM of a notice. The common rules have been applied before: the call is not
     /// internal and its number is known.
-    fn deliver(&self, notice: &Notice, heard: &[Reply]) -> Step<Delivered>;
+    fn deliver(&self, notice: &Notice, known: &Known, heard: &[Reply]) -> Step<Delivered>;
 
-    /// What to do next to answer a question of ours.
-    fn ask(&self, question: &Question, heard: &[Reply]) -> Step<Answer>;
+    /// What to do next to answer a question of ours. Nothing is remembered of questions.
+    fn ask(&self, question: &Question, known: &Known, heard: &[Reply]) -> Step<Answer>;
+
+    /// The request that exchanges these tokens for new ones; `None` for a CRM whose tokens are not renewed.
+    fn renew(&self, tokens: &Tokens) -> Option<Request> {
+        let _ = tokens;
+        None
+    }
+
+    /// What its answer holds.
+    ///
+    /// # Errors
+    /// How it said no. `Settings`: somebody has to let us in again.
+    fn renewed(&self, tokens: &Tokens, reply: &Reply) -> Result<Tokens, Failed> {
+        let _ = (tokens, reply);
+        Err(Failed::Settings {
+            words: "this CRM's tokens cannot be renewed".into(),
+        })
+    }
+
+    /// So long before their end tokens are renewed without being refused first; `None`: only after a refusal.
+    fn renew_ahead(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What a request of the CRM wants. Whoever sent it knew the key of the address, no more is sure.
+    ///
+    /// # Errors
+    /// Words for the CRM: why this cannot be taken.
+    fn hear(&self, incoming: &Incoming, known: &Known) -> Result<Wish, String> {
+        let _ = (incoming, known);
+        Err("nothing is expected here".into())
+    }
+
+    /// How the CRM wants to be answered: what became of its wish, or a status and words.
+    fn speak(&self, incoming: &Incoming, outcome: Result<&Done, (u16, &str)>) -> Spoken {
+        let _ = incoming;
+        Spoken::json(outcome)
+    }
 
     /// Many history records in one request, for a backlog; `None` when the CRM has no such thing. The verdict of the
     /// one request holds for every record of it, so it is only used where a repetition does no harm.
@@ -121,6 +178,9 @@ pub trait Connector: Send + Sync {
 pub enum Step<T> {
     /// Send this and come back with the answer.
     Send(Request),
+    /// Keep this about the call, durably, in place of what was kept; then come back with the same answers. Not for
+    /// questions.
+    Keep(Value),
     /// It is over, and well.
     End(T),
     /// There is nothing to say, for this reason (words for the call's page).
@@ -159,6 +219,9 @@ pub enum Failed {
     /// Key, address or rights are wrong: nothing will be taken until somebody changes the settings.
     #[error("{words}")]
     Settings { words: String },
+    /// The access token has ended: the step is asked again with a renewed one and without this answer.
+    #[error("{words}")]
+    Expired { words: String },
     /// The CRM has shut us out, and asking more makes it worse: nothing is sent until somebody says so.
     #[error("{words}")]
     Blocked { words: String },
@@ -175,6 +238,8 @@ pub enum Question {
     Responsible { phone: String },
     /// Who works there?
     Managers,
+    /// Tokens for this code, by which somebody let us in.
+    Authorize { code: SecretString },
     /// Hold this of us, instead of what you held.
     Register(Box<Registration>),
     /// What do you hold of us under this code?
@@ -188,6 +253,7 @@ pub enum Answer {
     Customer(Option<Customer>),
     Responsible(Option<Manager>),
     Managers(Vec<Manager>),
+    Tokens(Tokens),
     Taken(Taken),
     /// `None`: it holds nothing under that code.
     Registration(Option<Registered>),

@@ -16,6 +16,8 @@ use super::attempt::Exchanges;
 use super::breaker::Position;
 use super::connector::{Answer, Failed, Kind, Question};
 use super::dispatch::deliveries_for;
+use super::keeper::Keeper;
+use super::known::Known;
 use super::observed::Observed;
 use super::registry::{House, LinkId, Registry, Shared};
 use super::settings::Settings;
@@ -66,6 +68,11 @@ impl Integrations {
         );
         Registry::launch(&shared);
         Ok(Integrations { shared })
+    }
+
+    /// Where the links keep what they know.
+    fn store(&self) -> &Store {
+        &self.shared.house.store
     }
 
     /// The settings it runs with; `deliveries_for` wants them.
@@ -224,7 +231,14 @@ impl Integrations {
                 words: format!("there is no integration called {kind}"),
             });
         };
-        trial::ask(self.settings(), enterprise, kind, settings, question).await
+        trial::ask(
+            (self.settings(), self.store()),
+            enterprise,
+            kind,
+            settings,
+            question,
+        )
+        .await
     }
 
     /// As `try_settings`, with what was said and heard (masked), for the log.
@@ -235,7 +249,27 @@ impl Integrations {
         settings: &Value,
         question: &Question,
     ) -> (Result<Answer, Failed>, Exchanges) {
-        trial::converse(self.settings(), enterprise, kind, settings, question).await
+        trial::converse(
+            (self.settings(), self.store()),
+            enterprise,
+            kind,
+            settings,
+            question,
+        )
+        .await
+    }
+
+    /// What the link knows beside its settings, for a request of the CRM's own.
+    ///
+    /// # Errors
+    /// Our database is away.
+    pub async fn known(&self, enterprise: i64, kind: &'static Kind) -> Result<Known, Failed> {
+        let keeper = Keeper {
+            store: self.store().clone(),
+            enterprise,
+            kind,
+        };
+        keeper.known(None).await
     }
 
     /// Graceful end: what is in flight is finished, the rest goes back to the table, within `deadline`.

@@ -85,10 +85,14 @@ pub fn conclude(
         // Nothing goes out meanwhile, and this one had no fault.
         Ended::Failed(Failed::Blocked { words }) => again(None, words),
         // A receiver of events gets each of them once its address is right again.
-        Ended::Failed(Failed::Settings { words }) if trying || lasting => again(None, words),
-        Ended::Failed(Failed::Settings { words } | Failed::Refused { words }) => {
-            (Verdict::Failed, words.clone())
+        Ended::Failed(Failed::Settings { words } | Failed::Expired { words })
+            if trying || lasting =>
+        {
+            again(None, words)
         }
+        Ended::Failed(
+            Failed::Settings { words } | Failed::Expired { words } | Failed::Refused { words },
+        ) => (Verdict::Failed, words.clone()),
     };
     let failure = |failure, words: &String, hold| Effect::Failure {
         failure,
@@ -105,7 +109,9 @@ pub fn conclude(
         Ended::Failed(Failed::Throttled { words, after }) => {
             failure(Failure::Throttled, words, Some(*after))
         }
-        Ended::Failed(Failed::Settings { words }) => failure(Failure::Settings, words, None),
+        Ended::Failed(Failed::Settings { words } | Failed::Expired { words }) => {
+            failure(Failure::Settings, words, None)
+        }
         Ended::Failed(Failed::Blocked { words }) => failure(Failure::Blocked, words, None),
     };
     Concluded {

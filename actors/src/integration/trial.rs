@@ -1,5 +1,6 @@
 //! Asks a CRM with settings that are not saved yet: the connection test of the settings form and of the command line, a
-//! module's registration. Needs no link and no table; nothing is logged or kept, whoever asked may do it.
+//! module's registration. Needs no link; nothing is logged, whoever asked may do it, and of the tables only the tokens are
+//! read (and renewed), where the kind has them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,31 +12,33 @@ use serde_json::Value;
 use super::attempt::{Exchanges, Means};
 use super::connector::{Answer, Failed, Kind, Place, Question};
 use super::http::Terms;
+use super::keeper::Keeper;
 use super::limiter::Limiter;
 use super::settings::Settings;
 use crate::cache::Enterprise;
+use crate::store::Store;
 
 /// Asks. Runs where it is called, inside an actix system.
 ///
 /// # Errors
 /// The field that cannot be used, or how the CRM said no.
 pub async fn ask(
-    house: &Settings,
+    (house, store): (&Settings, &Store),
     enterprise: &Enterprise,
-    kind: &Kind,
+    kind: &'static Kind,
     settings: &Value,
     question: &Question,
 ) -> Result<Answer, Failed> {
-    converse(house, enterprise, kind, settings, question)
+    converse((house, store), enterprise, kind, settings, question)
         .await
         .0
 }
 
 /// As `ask`, with what was said and heard (masked), for the log.
 pub async fn converse(
-    house: &Settings,
+    (house, store): (&Settings, &Store),
     enterprise: &Enterprise,
-    kind: &Kind,
+    kind: &'static Kind,
     settings: &Value,
     question: &Question,
 ) -> (Result<Answer, Failed>, Exchanges) {
@@ -55,6 +58,11 @@ pub async fn converse(
         connector: Arc::from(connector),
         limiter: Rc::new(RefCell::new(limiter)),
         terms: Terms::of(house),
+        keeper: Keeper {
+            store: store.clone(),
+            enterprise: enterprise.id,
+            kind,
+        },
     };
     means.ask(question).await
 }

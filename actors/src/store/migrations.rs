@@ -26,6 +26,7 @@ macro_rules! migration {
 const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-20-000000_ground"),
     migration!("2026-11-21-000000_commands"),
+    migration!("2026-11-22-000000_crm"),
 ];
 
 /// The words in which the databases differ: (word, SQLite, PostgreSQL). See migrations/README.md.

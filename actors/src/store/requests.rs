@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::conn::on;
 use super::schema::{call_requests, manager_statuses};
 use super::time::Time;
-use super::{Conn, StoreError};
+use super::{Conn, StoreError, memories};
 use crate::call::record::CallId;
 
 /// How far a request has come.
@@ -62,8 +62,10 @@ pub struct NewRequest {
     pub enterprise: i64,
     pub extension: String,
     pub number: String,
-    /// "retailcrm" or "api".
+    /// The CRM's kind, or "api".
     pub source: String,
+    /// What the CRM's connector is to know of the call that follows, `Null` for nothing.
+    pub memory: serde_json::Value,
     pub at: DateTime<Utc>,
 }
 
@@ -134,7 +136,7 @@ pub fn add(
     within: TimeDelta,
 ) -> Result<Option<String>, StoreError> {
     use call_requests::dsl as r;
-    Ok(on!(conn, c => {
+    let same = on!(conn, c => {
         let same: Option<String> = r::call_requests
             .filter(r::enterprise_id.eq(new.enterprise))
             .filter(r::created_at.gt(Time::from(new.at - within)))
@@ -160,7 +162,19 @@ pub fn add(
                 .execute(c)?;
         }
         same
-    }))
+    });
+    if same.is_none() && !new.memory.is_null() {
+        let name = memories::of_request(&new.id);
+        memories::keep(
+            conn,
+            new.enterprise,
+            &new.source,
+            &name,
+            &new.memory,
+            new.at,
+        )?;
+    }
+    Ok(same)
 }
 
 /// Writes what became of an enterprise's request; a call once known stays. False when there is no such request: the

@@ -279,11 +279,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    memories (enterprise_id, integration, name) {
+        enterprise_id -> BigInt,
+        integration -> Text,
+        name -> Text,
+        memory -> Text,
+        updated_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    crm_tokens (enterprise_id, integration) {
+        enterprise_id -> BigInt,
+        integration -> Text,
+        tokens -> Text,
+        version -> BigInt,
+        lease_owner -> Text,
+        leased_until -> Nullable<Timestamp>,
+        updated_at -> Timestamp,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     audit_log,
     call_events,
     call_requests,
     calls,
+    crm_tokens,
     customers,
     deliveries,
     enterprises,
@@ -291,6 +314,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     kept,
     lines,
     manager_statuses,
+    memories,
     refusals,
     sessions,
     telegram_messages,

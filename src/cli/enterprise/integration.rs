@@ -247,15 +247,23 @@ fn check_with(
 async fn test(
     desk: &Desk,
     enterprise: &Enterprise,
-    kind: &Kind,
+    kind: &'static Kind,
     settings: &Value,
 ) -> Result<String, String> {
     let title = kind.title;
     let house = crate::house::delivery_settings(&desk.settings);
-    match trial::ask(&house, enterprise, kind, settings, &Question::Test).await {
+    match trial::ask(
+        (&house, &desk.store),
+        enterprise,
+        kind,
+        settings,
+        &Question::Test,
+    )
+    .await
+    {
         Ok(Answer::Works(words)) => Ok(words),
         Ok(_) => Ok("it works".into()),
-        Err(Failed::Settings { words }) => {
+        Err(Failed::Settings { words } | Failed::Expired { words }) => {
             Err(format!("{title} does not take these settings: {words}"))
         }
         Err(Failed::Refused { words }) => Err(format!("{title} refused: {words}")),

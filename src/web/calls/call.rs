@@ -68,6 +68,11 @@ pub async fn page(
     context.insert("deliveries", &drawn_deliveries(&found));
     context.insert("events", &drawn_events(&found, &enterprise));
     context.insert("request", &found.request);
+    let source = found
+        .request
+        .as_ref()
+        .and_then(|request| crm::find(&request.source));
+    context.insert("request_crm", &source.map(|kind| kind.title));
     context.insert("redirect", &drawn_redirect(&found));
     visit.page(&app, "calls/call.html", &context)
 }

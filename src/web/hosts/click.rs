@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use actors::asterisk::requests::ClickError;
+use actors::asterisk::requests::{Accepted, ClickError};
 use actors::asterisk::{Extension, Number, redirect};
 use actors::cache::Enterprise;
 use actors::integration::connector::flag;
@@ -12,7 +12,7 @@ use actors::store::logs::{self, NewLog};
 use actors::store::requests::{self, ManagerStatus};
 use chrono::Utc;
 use secrecy::ExposeSecret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::fields::Fields;
 use crate::error::AppError;
@@ -33,7 +33,7 @@ pub async fn retailcrm(app: web::Data<App>, request: HttpRequest, body: web::Byt
     let enterprise = by_client_id(&app, &fields)?;
     let extension = match fields.get("code") {
         Some(code) => Ok(code.to_owned()),
-        None => of_user(&enterprise, fields.get("userId")),
+        None => of_user(&enterprise, RETAILCRM, fields.get("userId")),
     };
     click(&app, enterprise, RETAILCRM, extension, &fields).await
 }
@@ -82,7 +82,6 @@ pub async fn status(app: web::Data<App>, request: HttpRequest, body: web::Bytes)
     Ok(HttpResponse::Ok().json(json!({"success": true})))
 }
 
-/// The extension and the number become words that may reach a host, or the click is refused.
 async fn click(
     app: &App,
     enterprise: Arc<Enterprise>,
@@ -90,10 +89,36 @@ async fn click(
     extension: Result<String, String>,
     fields: &Fields,
 ) -> Answer {
-    let phone = fields.phone();
+    let taken = ring(
+        app,
+        enterprise,
+        source,
+        extension,
+        &fields.phone(),
+        Value::Null,
+    )
+    .await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "success": true, "request_id": taken.id, "state": "accepted", "repeated": taken.repeated,
+    })))
+}
+
+/// The extension and the number become words that may reach a host, or the click is refused; then the host is told.
+/// `memory` is what the CRM's connector is to know of the call that follows.
+///
+/// # Errors
+/// What was wrong with the words, or what the host said.
+pub async fn ring(
+    app: &App,
+    enterprise: Arc<Enterprise>,
+    source: &'static str,
+    extension: Result<String, String>,
+    phone: &str,
+    memory: Value,
+) -> Result<Accepted, AppError> {
     let checked = extension.and_then(|extension| {
         let extension = Extension::parse(&extension).map_err(|error| error.to_string())?;
-        let number = Number::read(&phone).map_err(|error| error.to_string())?;
+        let number = Number::read(phone).map_err(|error| error.to_string())?;
         Ok((extension, number))
     });
     let (extension, number) = match checked {
@@ -105,12 +130,10 @@ async fn click(
     };
     let taken = app
         .requests
-        .click(enterprise, extension, number, source)
+        .click(enterprise, extension, number, source, memory)
         .await;
     match taken {
-        Ok(taken) => Ok(HttpResponse::Ok().json(json!({
-            "success": true, "request_id": taken.id, "state": "accepted", "repeated": taken.repeated,
-        }))),
+        Ok(taken) => Ok(taken),
         Err(ClickError::Host(error)) => Err(error.into()),
         Err(ClickError::Store(error)) => Err(error.into()),
         Err(broken @ ClickError::BrokenOff) => Err(AppError::unknown(broken)),
@@ -156,7 +179,11 @@ fn by_client_id(app: &App, fields: &Fields) -> Result<Arc<Enterprise>, AppError>
         .and_then(switched_on)
 }
 
-fn switched_on(enterprise: Arc<Enterprise>) -> Result<Arc<Enterprise>, AppError> {
+/// The enterprise, unless it is switched off.
+///
+/// # Errors
+/// It is.
+pub fn switched_on(enterprise: Arc<Enterprise>) -> Result<Arc<Enterprise>, AppError> {
     if enterprise.active {
         Ok(enterprise)
     } else {
@@ -168,12 +195,13 @@ fn unknown() -> AppError {
     AppError::Denied("the clientId is not known".into())
 }
 
-fn of_user(enterprise: &Enterprise, user: Option<&str>) -> Result<String, String> {
+/// The extension of a CRM's user, as the settings of that CRM have it.
+///
+/// # Errors
+/// Words for the CRM, as the services before us said them.
+pub fn of_user(enterprise: &Enterprise, kind: &str, user: Option<&str>) -> Result<String, String> {
     let user = user.ok_or("code and userId are missing")?;
-    let settings = enterprise
-        .integrations
-        .get(RETAILCRM)
-        .map(|link| &link.settings);
+    let settings = enterprise.integrations.get(kind).map(|link| &link.settings);
     settings
         .and_then(|settings| redirect::user_extension(settings, user))
         .ok_or_else(|| {

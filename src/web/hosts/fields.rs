@@ -11,7 +11,7 @@ use crate::error::AppError;
 const LONGEST: usize = 2048;
 
 /// Names and values; a body's win over the query's.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fields(BTreeMap<String, String>);
 
 impl Fields {
@@ -33,6 +33,11 @@ impl Fields {
             fields.take_form(text)?;
         }
         Ok(fields)
+    }
+
+    /// All of them, as they came.
+    pub fn all(self) -> BTreeMap<String, String> {
+        self.0
     }
 
     /// A value without blanks around it; `None` when it is missing or empty.

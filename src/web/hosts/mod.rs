@@ -2,6 +2,7 @@
 //! redirected. Everybody here shows an enterprise's secret in the request itself; the handlers look at it.
 
 pub mod click;
+pub mod crm;
 mod fields;
 pub mod redirect;
 pub mod request;

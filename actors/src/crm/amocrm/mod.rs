@@ -27,6 +27,7 @@ use crate::call::record::{Direction, Notice, NoticeKind};
 use crate::integration::connector::{
     Answer, Connector, Delivered, Failed, Field, Input, Kind, Place, Question, SettingsFault, Step,
 };
+use crate::integration::known::Known;
 use crate::integration::limiter::Rate;
 use crate::integration::request::{Reply, Request};
 use settings::{Settings, UNKNOWN, Unknown};
@@ -70,6 +71,9 @@ pub static KIND: Kind = Kind {
     // Its card cannot be closed from outside, and there is no "answered".
     wants: &[NoticeKind::Dial, NoticeKind::Upload],
     lasting: false,
+    remembers: false,
+    authorizes: false,
+    hears: false,
     connect: |place, settings| Ok(Box::new(AmoCrm::new(place, settings)?)),
 };
 
@@ -158,7 +162,7 @@ impl Connector for AmoCrm {
         }]
     }
 
-    fn deliver(&self, notice: &Notice, heard: &[Reply]) -> Step<Delivered> {
+    fn deliver(&self, notice: &Notice, _: &Known, heard: &[Reply]) -> Step<Delivered> {
         let off = || Step::Nothing("switched off in the integration's settings".into());
         match (notice.kind, heard) {
             (NoticeKind::Dial, _) if !self.settings.send_dial => off(),
@@ -183,7 +187,7 @@ impl Connector for AmoCrm {
         }
     }
 
-    fn ask(&self, question: &Question, heard: &[Reply]) -> Step<Answer> {
+    fn ask(&self, question: &Question, _: &Known, heard: &[Reply]) -> Step<Answer> {
         questions::ask(&self.settings, question, heard)
     }
 }

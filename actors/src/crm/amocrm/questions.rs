@@ -42,7 +42,7 @@ pub fn ask(settings: &Settings, question: &Question, heard: &[Reply]) -> Step<An
             }))
         }),
         Question::Managers => managers(settings, heard),
-        Question::Register(_) | Question::Registration { .. } => {
+        Question::Register(_) | Question::Registration { .. } | Question::Authorize { .. } => {
             Step::Nothing("amoCRM keeps no list of telephonies".into())
         }
     }

@@ -24,7 +24,7 @@ fn connector(unknown: &str) -> AmoCrm {
 }
 
 fn said(connector: &AmoCrm, notice: &Notice, heard: &[Reply]) -> String {
-    match connector.deliver(notice, heard) {
+    match connector.deliver(notice, &Known::default(), heard) {
         Step::Send(request) => request.shown(),
         other => format!("{other:?}"),
     }
@@ -48,14 +48,17 @@ fn a_card_is_shown_to_those_whose_phones_ring() {
     {"add":[{"phone_number":"+375296254070","type":"phone_call","users":[7654321,7654322]}]}
     "#);
     // The body of a 202 is not documented.
-    let taken = amo.deliver(&notice, &[Reply::new(202, "<html>")]);
+    let taken = amo.deliver(&notice, &Known::default(), &[Reply::new(202, "<html>")]);
     assert!(matches!(taken, Step::End(Delivered::Taken(_))));
     // Without users it would be shown to everybody.
     let mut nobody = notice.clone();
     nobody.extensions = vec!["152".into()];
     insta::assert_snapshot!(said(&amo, &nobody, &[]), @r#"Nothing("no amoCRM user is assigned to 152")"#);
     let out = sample::notice(NoticeKind::Dial, sample::outgoing(sample::ringing(1)));
-    assert!(matches!(amo.deliver(&out, &[]), Step::Nothing(_)));
+    assert!(matches!(
+        amo.deliver(&out, &Known::default(), &[]),
+        Step::Nothing(_)
+    ));
 }
 
 #[test]
@@ -81,9 +84,9 @@ fn a_call_of_a_known_client_is_looked_for_before_it_is_added() {
     "#);
     insta::assert_snapshot!(said(&amo, &notice, &[ok(CONTACT), none(), none(), ok(ADDED)]), @r#"End(Taken("contact 5511223"))"#);
     let there = ok(r#"{"_embedded":{"notes":[{"id":1,"params":{"uniq":"1772363109.1"}}]}}"#);
-    let again = amo.deliver(&notice, &[ok(CONTACT), there.clone()]);
+    let again = amo.deliver(&notice, &Known::default(), &[ok(CONTACT), there.clone()]);
     assert!(matches!(again, Step::End(Delivered::Duplicate)));
-    let again = amo.deliver(&notice, &[ok(CONTACT), none(), there]);
+    let again = amo.deliver(&notice, &Known::default(), &[ok(CONTACT), none(), there]);
     assert!(matches!(again, Step::End(Delivered::Duplicate)));
 }
 
@@ -115,7 +118,7 @@ fn an_unknown_caller_becomes_what_the_settings_say() {
     [{"_embedded":{"contacts":[{"custom_fields_values":[{"field_code":"PHONE","values":[{"enum_code":"WORK","value":"+375296254070"}]}],"name":"+375296254070"}],"leads":[{"name":"+375296254070"}]},"created_at":1772363109,"metadata":{"call_responsible":7654321,"called_at":1772363109,"duration":0,"from":"+375296254070","is_call_event_needed":true,"phone":"+375296254070","service_code":"patchbay","uniq":"1772363109.1"},"request_id":"0","source_name":"Patchbay","source_uid":"patchbay"}]
     "#);
     let waits = ok(r#"{"_embedded":{"unsorted":[{"metadata":{"uniq":"1772363109.1"}}]}}"#);
-    let again = amo.deliver(&notice, &[none(), none(), waits]);
+    let again = amo.deliver(&notice, &Known::default(), &[none(), none(), waits]);
     assert!(matches!(again, Step::End(Delivered::Duplicate)));
 }
 
@@ -125,7 +128,7 @@ fn an_own_number_never_becomes_a_client() {
     record.phone = Some("+375172000000".into());
     let notice = sample::notice(NoticeKind::Upload, record);
     for unknown in UNKNOWN {
-        let step = connector(unknown).deliver(&notice, &[none(), none()]);
+        let step = connector(unknown).deliver(&notice, &Known::default(), &[none(), none()]);
         assert!(matches!(step, Step::Nothing(_)), "{unknown}: {step:?}");
     }
 }
@@ -134,7 +137,11 @@ fn an_own_number_never_becomes_a_client() {
 fn each_no_has_its_own_consequence() {
     let notice = sample::notice(NoticeKind::Upload, sample::answered(1));
     let amo = connector("unsorted");
-    let hear = |status, body: &str| match amo.deliver(&notice, &[Reply::new(status, body)]) {
+    let hear = |status, body: &str| match amo.deliver(
+        &notice,
+        &Known::default(),
+        &[Reply::new(status, body)],
+    ) {
         Step::Failed(failed) => format!("{failed:?}"),
         other => format!("{other:?}"),
     };
@@ -169,8 +176,12 @@ fn users_are_read_page_by_page() {
         let user = json!({"id": id, "name": "Anna", "rights": {"is_active": active}});
         ok(&json!({"_page_count": 2, "_embedded": {"users": [user]}}).to_string())
     };
-    let step = amo.ask(&Question::Managers, &[page(1, true)]);
+    let step = amo.ask(&Question::Managers, &Known::default(), &[page(1, true)]);
     assert!(matches!(step, Step::Send(request) if request.url.ends_with("limit=250&page=2")));
-    let step = amo.ask(&Question::Managers, &[page(1, true), page(2, false)]);
+    let step = amo.ask(
+        &Question::Managers,
+        &Known::default(),
+        &[page(1, true), page(2, false)],
+    );
     assert!(matches!(step, Step::End(Answer::Managers(list)) if list.len() == 1));
 }

@@ -113,6 +113,7 @@ pub fn ask(settings: &Settings, question: &Question, heard: &[Reply]) -> Step<An
             judge(reply).map(|body| Answer::Responsible(body.get("manager").and_then(manager))),
         ),
         (Question::Managers, heard) => managers(settings, heard),
+        (Question::Authorize { .. }, _) => Step::Nothing("RetailCRM works with a key".into()),
         (Question::Register(told), heard) => module::register(settings, told, heard),
         (Question::Registration { code }, heard) => module::read(settings, code, heard),
     }

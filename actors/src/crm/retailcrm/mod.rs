@@ -16,6 +16,7 @@ use crate::call::record::{Notice, NoticeKind};
 use crate::integration::connector::{
     Answer, Connector, Delivered, Failed, Field, Input, Kind, Place, Question, SettingsFault, Step,
 };
+use crate::integration::known::Known;
 use crate::integration::limiter::Rate;
 use crate::integration::request::{Reply, Request};
 
@@ -65,6 +66,9 @@ pub static KIND: Kind = Kind {
     // It has no "answered" event.
     wants: &[NoticeKind::Dial, NoticeKind::Hangup, NoticeKind::Upload],
     lasting: false,
+    remembers: false,
+    authorizes: false,
+    hears: false,
     connect: |place, settings| Ok(Box::new(RetailCrm::new(place, settings)?)),
 };
 
@@ -102,7 +106,7 @@ impl Connector for RetailCrm {
         ]
     }
 
-    fn deliver(&self, notice: &Notice, heard: &[Reply]) -> Step<Delivered> {
+    fn deliver(&self, notice: &Notice, _: &Known, heard: &[Reply]) -> Step<Delivered> {
         if !self.settings.sends(notice.kind) {
             return Step::Nothing("switched off in the integration's settings".into());
         }
@@ -127,7 +131,7 @@ impl Connector for RetailCrm {
         }
     }
 
-    fn ask(&self, question: &Question, heard: &[Reply]) -> Step<Answer> {
+    fn ask(&self, question: &Question, _: &Known, heard: &[Reply]) -> Step<Answer> {
         api::ask(&self.settings, question, heard)
     }
 

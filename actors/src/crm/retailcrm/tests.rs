@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::call::record::{Outcome, Record};
 use crate::integration::connector::{Customer, Manager};
+use crate::integration::known::Known;
 use crate::integration::sample;
 
 const MANAGER: &str = include_str!("fixtures/manager.json");
@@ -27,7 +28,7 @@ fn connected(settings: &Value) -> RetailCrm {
 }
 
 fn told(kind: NoticeKind, record: Record) -> String {
-    match connected(&settings()).deliver(&sample::notice(kind, record), &[]) {
+    match connected(&settings()).deliver(&sample::notice(kind, record), &Known::default(), &[]) {
         Step::Send(request) => request.shown(),
         other => format!("{other:?}"),
     }
@@ -106,7 +107,8 @@ fn a_line_without_a_number_of_its_own_is_left_out() {
 fn nothing_is_sent_that_nobody_wants() {
     let quiet = json!({"domain": "x.example", "api_key": "k000000001", "send_dial": false, "send_upload": "off"});
     let connector = connected(&quiet);
-    let deliver = |kind, record| connector.deliver(&sample::notice(kind, record), &[]);
+    let deliver =
+        |kind, record| connector.deliver(&sample::notice(kind, record), &Known::default(), &[]);
     assert!(matches!(
         deliver(NoticeKind::Dial, sample::ringing(1)),
         Step::Nothing(_)
@@ -146,7 +148,11 @@ fn many_records_go_in_one_request() {
         .iter()
         .map(|notice| {
             matches!(
-                connected(&settings()).deliver(notice, std::slice::from_ref(&reply)),
+                connected(&settings()).deliver(
+                    notice,
+                    &Known::default(),
+                    std::slice::from_ref(&reply)
+                ),
                 Step::End(Delivered::Duplicate)
             )
         })
@@ -162,9 +168,11 @@ fn answers_mean_what_they_mean() {
         } else {
             sample::answered(1)
         };
-        match connected(&settings())
-            .deliver(&sample::notice(kind, record), &[Reply::new(status, body)])
-        {
+        match connected(&settings()).deliver(
+            &sample::notice(kind, record),
+            &Known::default(),
+            &[Reply::new(status, body)],
+        ) {
             Step::End(Delivered::Taken(words)) => format!("taken {words}"),
             Step::End(Delivered::Duplicate) => "duplicate".into(),
             Step::Failed(Failed::Later { words, .. }) => format!("later: {words}"),
@@ -254,7 +262,11 @@ fn answers_mean_what_they_mean() {
 fn names_and_managers_are_understood() {
     let connector = connected(&settings());
     let phone = || "+79001234567".to_owned();
-    let Step::Send(request) = connector.ask(&Question::Customer { phone: phone() }, &[]) else {
+    let Step::Send(request) = connector.ask(
+        &Question::Customer { phone: phone() },
+        &Known::default(),
+        &[],
+    ) else {
         panic!("no request")
     };
     assert_eq!(
@@ -262,9 +274,11 @@ fn names_and_managers_are_understood() {
         "https://demo-shop.retailcrm.ru/api/v5/telephony/manager?phone=79001234567&details=1&ignoreStatus=1"
     );
     let heard = [Reply::new(200, MANAGER)];
-    let Step::End(Answer::Customer(customer)) =
-        connector.ask(&Question::Customer { phone: phone() }, &heard)
-    else {
+    let Step::End(Answer::Customer(customer)) = connector.ask(
+        &Question::Customer { phone: phone() },
+        &Known::default(),
+        &heard,
+    ) else {
         panic!("no answer")
     };
     assert_eq!(
@@ -274,9 +288,11 @@ fn names_and_managers_are_understood() {
             link: "https://demo-shop.retailcrm.ru/customers/60".into()
         })
     );
-    let Step::End(Answer::Responsible(manager)) =
-        connector.ask(&Question::Responsible { phone: phone() }, &heard)
-    else {
+    let Step::End(Answer::Responsible(manager)) = connector.ask(
+        &Question::Responsible { phone: phone() },
+        &Known::default(),
+        &heard,
+    ) else {
         panic!("no answer")
     };
     assert_eq!(
@@ -293,11 +309,19 @@ fn names_and_managers_are_understood() {
     ] {
         let heard = [Reply::new(200, nothing)];
         assert!(matches!(
-            connector.ask(&Question::Customer { phone: phone() }, &heard),
+            connector.ask(
+                &Question::Customer { phone: phone() },
+                &Known::default(),
+                &heard
+            ),
             Step::End(Answer::Customer(None))
         ));
         assert!(matches!(
-            connector.ask(&Question::Responsible { phone: phone() }, &heard),
+            connector.ask(
+                &Question::Responsible { phone: phone() },
+                &Known::default(),
+                &heard
+            ),
             Step::End(Answer::Responsible(None))
         ));
     }
@@ -308,7 +332,8 @@ fn all_pages_of_users_are_read() {
     let connector = connected(&settings());
     let mut heard = Vec::new();
     for page in 1..=2 {
-        let Step::Send(request) = connector.ask(&Question::Managers, &heard) else {
+        let Step::Send(request) = connector.ask(&Question::Managers, &Known::default(), &heard)
+        else {
             panic!("no request for page {page}")
         };
         assert!(
@@ -320,7 +345,9 @@ fn all_pages_of_users_are_read() {
         );
         heard.push(Reply::new(200, USERS));
     }
-    let Step::End(Answer::Managers(managers)) = connector.ask(&Question::Managers, &heard) else {
+    let Step::End(Answer::Managers(managers)) =
+        connector.ask(&Question::Managers, &Known::default(), &heard)
+    else {
         panic!("no answer")
     };
     assert_eq!(managers.len(), 4);

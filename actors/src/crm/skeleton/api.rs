@@ -70,7 +70,7 @@ pub fn ask(settings: &Settings, question: &Question, heard: &[Reply]) -> Step<An
         Question::Responsible { .. } | Question::Managers => {
             return Step::Nothing("this CRM does not tell who works there".into());
         }
-        Question::Register(_) | Question::Registration { .. } => {
+        Question::Register(_) | Question::Registration { .. } | Question::Authorize { .. } => {
             return Step::Nothing("this CRM keeps no list of services".into());
         }
     };

@@ -23,6 +23,7 @@ use crate::call::record::{Notice, NoticeKind};
 use crate::integration::connector::{
     Answer, Connected, Connector, Delivered, Field, Input, Kind, Place, Question, Step,
 };
+use crate::integration::known::Known;
 use crate::integration::limiter::Rate;
 use crate::integration::request::Reply;
 use serde_json::Value;
@@ -53,6 +54,9 @@ pub static KIND: Kind = Kind {
         NoticeKind::Upload,
     ],
     lasting: false,
+    remembers: false,
+    authorizes: false,
+    hears: false,
     connect,
 };
 
@@ -81,7 +85,7 @@ impl Connector for Skeleton {
 
     /// Called with the answers heard so far, the first time with none. This CRM wants two requests for a pop-up:
     /// find the client, then show the card; everything else is one.
-    fn deliver(&self, notice: &Notice, heard: &[Reply]) -> Step<Delivered> {
+    fn deliver(&self, notice: &Notice, _: &Known, heard: &[Reply]) -> Step<Delivered> {
         match (notice.kind, heard) {
             (NoticeKind::Dial, []) => Step::Send(api::find(&self.settings, &notice.record)),
             (NoticeKind::Dial, [found]) => match api::found(found) {
@@ -104,7 +108,7 @@ impl Connector for Skeleton {
         }
     }
 
-    fn ask(&self, question: &Question, heard: &[Reply]) -> Step<Answer> {
+    fn ask(&self, question: &Question, _: &Known, heard: &[Reply]) -> Step<Answer> {
         api::ask(&self.settings, question, heard)
     }
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::integration::connector::Failed;
+use crate::integration::known::Known;
 use crate::integration::sample;
 
 const CLIENT: &str = include_str!("fixtures/client.json");
@@ -31,18 +32,18 @@ fn sent(step: Step<Delivered>) -> String {
 #[test]
 fn a_pop_up_asks_for_the_client_first() {
     let notice = sample::notice(NoticeKind::Dial, sample::ringing(1));
-    insta::assert_snapshot!(sent(connector().deliver(&notice, &[])), @r"
+    insta::assert_snapshot!(sent(connector().deliver(&notice, &Known::default(), &[])), @r"
     GET https://crm.example/clients?phone=%2B375296254070
     Authorization: •••
     ");
-    insta::assert_snapshot!(sent(connector().deliver(&notice, &[Reply::new(200, CLIENT)])), @r#"
+    insta::assert_snapshot!(sent(connector().deliver(&notice, &Known::default(), &[Reply::new(200, CLIENT)])), @r#"
     POST https://crm.example/cards
     Authorization: •••
     {"call":"1772363109.1","client":60,"extensions":["150","151"]}
     "#);
     let nobody = Reply::new(200, r#"{"clients": []}"#);
     assert!(matches!(
-        connector().deliver(&notice, &[nobody]),
+        connector().deliver(&notice, &Known::default(), &[nobody]),
         Step::Nothing(_)
     ));
 }
@@ -50,13 +51,17 @@ fn a_pop_up_asks_for_the_client_first() {
 #[test]
 fn history_is_one_request() {
     let notice = sample::notice(NoticeKind::Upload, sample::answered(1));
-    insta::assert_snapshot!(sent(connector().deliver(&notice, &[])), @r#"
+    insta::assert_snapshot!(sent(connector().deliver(&notice, &Known::default(), &[])), @r#"
     PUT https://crm.example/calls/1772363109.1
     Authorization: •••
     {"begun":"2026-03-01T14:05:09","direction":"incoming","extension":"151","id":"1772363109.1","phone":"+375296254070","result":"talked","seconds":62}
     "#);
-    let conflict = connector().deliver(&notice, &[Reply::new(409, "{}")]);
+    let conflict = connector().deliver(&notice, &Known::default(), &[Reply::new(409, "{}")]);
     assert!(matches!(conflict, Step::End(Delivered::Duplicate)));
-    let refused = connector().deliver(&notice, &[Reply::new(400, r#"{"error": "bad phone"}"#)]);
+    let refused = connector().deliver(
+        &notice,
+        &Known::default(),
+        &[Reply::new(400, r#"{"error": "bad phone"}"#)],
+    );
     assert!(matches!(refused, Step::Failed(Failed::Refused { words }) if words == "bad phone"));
 }

@@ -16,6 +16,7 @@ use crate::call::record::{Notice, NoticeKind};
 use crate::integration::connector::{
     Answer, Connected, Connector, Delivered, Field, Input, Kind, Place, Question, Step,
 };
+use crate::integration::known::Known;
 use crate::integration::limiter::Rate;
 use crate::integration::request::Reply;
 use map::Facts;
@@ -55,6 +56,9 @@ pub static KIND: Kind = Kind {
         NoticeKind::Upload,
     ],
     lasting: true,
+    remembers: false,
+    authorizes: false,
+    hears: false,
     connect,
 };
 
@@ -80,11 +84,11 @@ impl Connector for Webhook {
         }]
     }
 
-    fn deliver(&self, notice: &Notice, heard: &[Reply]) -> Step<Delivered> {
+    fn deliver(&self, notice: &Notice, _: &Known, heard: &[Reply]) -> Step<Delivered> {
         api::tell(&self.settings, &self.facts, notice, heard)
     }
 
-    fn ask(&self, question: &Question, heard: &[Reply]) -> Step<Answer> {
+    fn ask(&self, question: &Question, _: &Known, heard: &[Reply]) -> Step<Answer> {
         api::ask(&self.settings, &self.facts, question, heard)
     }
 }

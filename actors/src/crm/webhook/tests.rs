@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::call::record::{Outcome, Record};
 use crate::integration::connector::Failed;
+use crate::integration::known::Known;
 use crate::integration::sample;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -87,7 +88,10 @@ fn each_moment_of_a_call_is_an_event_of_the_schema() {
             of(NoticeKind::Hangup, sample::outgoing(sample::answered(1))),
         ),
     ] {
-        insta::assert_snapshot!(name, sent(connector().deliver(&notice, &[])));
+        insta::assert_snapshot!(
+            name,
+            sent(connector().deliver(&notice, &Known::default(), &[]))
+        );
     }
 }
 
@@ -118,7 +122,7 @@ fn a_body_that_breaks_the_schema_would_be_found() {
 
 #[test]
 fn a_test_delivery_is_signed_and_of_the_schema_too() {
-    let Step::Send(request) = connector().ask(&Question::Test, &[]) else {
+    let Step::Send(request) = connector().ask(&Question::Test, &Known::default(), &[]) else {
         panic!("a test sends");
     };
     let text = request.sealed(sample::morning()).shown();
@@ -126,7 +130,7 @@ fn a_test_delivery_is_signed_and_of_the_schema_too() {
     let body: Value = serde_json::from_str(text.rsplit_once('\n').unwrap().1).unwrap();
     assert_valid(&body);
     assert_eq!(body["type"], "webhook.test");
-    let end = connector().ask(&Question::Test, &[Reply::new(204, "")]);
+    let end = connector().ask(&Question::Test, &Known::default(), &[Reply::new(204, "")]);
     assert!(
         matches!(&end, Step::End(Answer::Works(words)) if words == "the receiver took the test event (204)"),
         "{end:?}"
@@ -139,10 +143,18 @@ fn nothing_is_said_of_what_is_not_there_or_switched_off() {
         recording: String::new(),
         ..sample::answered(1)
     };
-    let step = connector().deliver(&sample::notice(NoticeKind::Upload, unrecorded), &[]);
+    let step = connector().deliver(
+        &sample::notice(NoticeKind::Upload, unrecorded),
+        &Known::default(),
+        &[],
+    );
     assert!(matches!(&step, Step::Nothing(words) if words == "the call was not recorded"));
     let silent = made(json!({"url": URL, "secret": SECRET, "send_ringing": false})).unwrap();
-    let step = silent.deliver(&sample::notice(NoticeKind::Dial, sample::ringing(1)), &[]);
+    let step = silent.deliver(
+        &sample::notice(NoticeKind::Dial, sample::ringing(1)),
+        &Known::default(),
+        &[],
+    );
     assert!(matches!(step, Step::Nothing(_)));
 }
 
@@ -178,9 +190,11 @@ fn a_message_keeps_its_id_through_tries_and_replays() {
 #[test]
 fn while_a_secret_is_exchanged_both_sign() {
     let count = |settings: Value| {
-        let step = made(settings)
-            .unwrap()
-            .deliver(&sample::notice(NoticeKind::Dial, sample::ringing(1)), &[]);
+        let step = made(settings).unwrap().deliver(
+            &sample::notice(NoticeKind::Dial, sample::ringing(1)),
+            &Known::default(),
+            &[],
+        );
         let text = sent(step);
         let line = text
             .lines()
@@ -223,10 +237,15 @@ fn settings_are_refused_with_their_field() {
 #[test]
 fn answers_mean_what_standard_webhooks_says() {
     let notice = sample::notice(NoticeKind::Hangup, sample::answered(1));
-    let of = |status, body: &str| match connector().deliver(&notice, &[Reply::new(status, body)]) {
+    let of = |status, body: &str| match connector().deliver(
+        &notice,
+        &Known::default(),
+        &[Reply::new(status, body)],
+    ) {
         Step::End(Delivered::Taken(_)) => "taken".to_owned(),
         Step::Failed(failed) => {
             let name = match failed {
+                Failed::Expired { .. } => "expired",
                 Failed::Later { .. } => "later",
                 Failed::Throttled { .. } => "throttled",
                 Failed::Refused { .. } => "refused",

@@ -17,6 +17,7 @@ fn click(enterprise: i64, id: &str, seconds: i64) -> NewRequest {
         extension: "150".into(),
         number: "+375296254070".into(),
         source: "retailcrm".into(),
+        memory: serde_json::Value::Null,
         at: noon() + TimeDelta::seconds(seconds),
     }
 }

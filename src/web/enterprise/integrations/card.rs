@@ -3,7 +3,7 @@
 use actors::cache::Enterprise;
 use actors::crm;
 use actors::integration::breaker::Position;
-use actors::integration::connector::{Input, Kind};
+use actors::integration::connector::{Input, Kind, Place};
 use actors::store::deliveries::{self, Delivery, DeliveryState};
 use actors::store::logs;
 use chrono::{DateTime, Utc};
@@ -148,12 +148,22 @@ pub async fn draw(
         // What a CRM shows as a card is an event to a receiver of events.
         "word": if kind.lasting { "kind-event-" } else { "kind-" },
         "lasting": kind.lasting, "switched_off": stored.get("switched_off").filter(|_| !enabled),
+        "address": address(app, enterprise, kind, &stored),
         "open": typed.open, "switching": typed.switching, "said": typed.said,
         // A fault of something the form does not show is said above it.
         "fault": typed.fault.as_ref().filter(|fault| !kind.fields.iter()
             .any(|field| field.name == fault.field && field.input != Input::Extensions))
             .map(|fault| format!("{}: {}", fault.field, fault.words)),
     }))
+}
+
+/// Where the CRM reaches us, once its settings are saved.
+fn address(app: &App, enterprise: &Enterprise, kind: &Kind, stored: &Value) -> Option<String> {
+    let place = Place {
+        public_url: &app.settings.server.public_url,
+        enterprise,
+    };
+    place.address(kind.name, stored).filter(|_| kind.hears)
 }
 
 /// The kind's last deliveries.

@@ -217,7 +217,7 @@ fn named(failed: &Failed) -> &'static str {
         Failed::Later { .. } => "later",
         Failed::Throttled { .. } => "throttled",
         Failed::Refused { .. } => "refused",
-        Failed::Settings { .. } => "settings",
+        Failed::Settings { .. } | Failed::Expired { .. } => "settings",
         Failed::Blocked { .. } => "blocked",
     }
 }

@@ -3,7 +3,9 @@
 
 use actors::cache::Enterprise;
 use actors::crm;
-use actors::integration::connector::{Field, Input, Kind, Place};
+use actors::integration::connector::{ADDRESS_KEY, Field, Input, Kind, Place};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 
@@ -91,6 +93,7 @@ pub fn changed(
         let mut part = unmasked(&name, part, &before);
         if let Some(kind) = kind {
             keep_former(kind, &before, &mut part, now);
+            give_address(kind, &mut part);
         }
         if is_on(&part)
             && let Some(part) = part.as_object_mut()
@@ -130,6 +133,19 @@ fn keep_former(kind: &Kind, before: &Value, part: &mut Value, now: DateTime<Utc>
         } else if by_hand {
             part.remove(&until);
         }
+    }
+}
+
+/// The address at which the CRM reaches us has a key; it is made once and stays until somebody takes it away.
+fn give_address(kind: &Kind, part: &mut Value) {
+    if let Some(part) = part.as_object_mut().filter(|_| kind.hears)
+        && part
+            .get(ADDRESS_KEY)
+            .and_then(Value::as_str)
+            .is_none_or(str::is_empty)
+    {
+        let key = URL_SAFE_NO_PAD.encode(rand::random::<[u8; 24]>());
+        part.insert(ADDRESS_KEY.into(), key.into());
     }
 }
 

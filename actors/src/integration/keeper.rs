@@ -1,0 +1,179 @@
+//! Reads and keeps, for one link, what its connector knows beside the settings: memories of calls and tokens. Asked by
+//! `attempt.rs` before and within a conversation. A renewed pair of tokens is in the database before anything is sent
+//! with it; who renews has taken a turn, for the refresh token is good for one use.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::Value;
+
+use super::connector::{Failed, Kind};
+use super::known::{Known, Tokens};
+use crate::call::record::Record;
+use crate::store::{Store, StoreError, crm_tokens, memories};
+
+/// For how long a renewal may take before another may begin one.
+const TURN: Duration = Duration::from_secs(30);
+/// Between two looks whether the other process has renewed.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// See the module's head.
+#[derive(Clone)]
+pub struct Keeper {
+    pub store: Store,
+    pub enterprise: i64,
+    pub kind: &'static Kind,
+}
+
+/// How a renewal is to be gone about.
+pub enum Renewal {
+    /// Somebody renewed meanwhile: these are the tokens.
+    Done(Tokens),
+    /// It is ours to renew.
+    Turn,
+    /// Nobody has let us in.
+    NoTokens,
+}
+
+impl Keeper {
+    /// What is known for a conversation about this call, or about none.
+    ///
+    /// # Errors
+    /// Our database is away: later.
+    pub async fn known(&self, record: Option<&Record>) -> Result<Known, Failed> {
+        let names = match record.filter(|_| self.kind.remembers) {
+            Some(record) if record.request_id.is_empty() => vec![record.unique_id.clone()],
+            Some(record) => vec![
+                record.unique_id.clone(),
+                memories::of_request(&record.request_id),
+            ],
+            None => Vec::new(),
+        };
+        if names.is_empty() && !self.kind.authorizes {
+            return Ok(Known::default());
+        }
+        let (enterprise, kind) = (self.enterprise, self.kind);
+        let vault = self.store.vault().clone();
+        let read = self
+            .store
+            .read(move |conn| {
+                let memory = match names.is_empty() {
+                    true => Value::Null,
+                    false => memories::read(conn, enterprise, kind.name, &names)?,
+                };
+                let tokens = match kind.authorizes {
+                    true => crm_tokens::read(conn, &vault, enterprise, kind.name)?,
+                    false => None,
+                };
+                Ok((memory, tokens))
+            })
+            .await;
+        let (memory, tokens) = read.map_err(|error| away(&error))?;
+        Ok(Known {
+            memory,
+            tokens: tokens.map(|(_, tokens)| tokens),
+        })
+    }
+
+    /// Keeps what the connector wants to know of the call when it is asked again.
+    ///
+    /// # Errors
+    /// Our database is away: later.
+    pub async fn keep(&self, record: &Record, memory: &Value) -> Result<(), Failed> {
+        let (enterprise, kind, name) = (self.enterprise, self.kind.name, record.unique_id.clone());
+        let memory = memory.clone();
+        self.store
+            .write(move |conn| memories::keep(conn, enterprise, kind, &name, &memory, Utc::now()))
+            .await
+            .map_err(|error| away(&error))
+    }
+
+    /// Whether we are to renew these tokens, which were refused or are at their end. Waits for another who is at it.
+    ///
+    /// # Errors
+    /// Our database is away, or the other takes too long: later.
+    pub async fn renewal(&self, used: &Tokens) -> Result<Renewal, Failed> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let (enterprise, kind) = (self.enterprise, self.kind.name);
+            let (vault, owner) = (self.store.vault().clone(), self.owner());
+            let used = used.text();
+            let looked = self
+                .store
+                .write(move |conn| {
+                    let Some((version, tokens)) = crm_tokens::read(conn, &vault, enterprise, kind)?
+                    else {
+                        return Ok(Some(Renewal::NoTokens));
+                    };
+                    if tokens.text() != used {
+                        return Ok(Some(Renewal::Done(tokens)));
+                    }
+                    let now = Utc::now();
+                    let taken = crm_tokens::take_turn(
+                        conn,
+                        (enterprise, kind),
+                        version,
+                        &owner,
+                        (now, now + TURN),
+                    )?;
+                    Ok(taken.then_some(Renewal::Turn))
+                })
+                .await
+                .map_err(|error| away(&error))?;
+            match looked {
+                Some(renewal) => return Ok(renewal),
+                None if begun.elapsed() > TURN => {
+                    return Err(Failed::Later {
+                        words: "the access is being renewed, and that takes too long".into(),
+                        after: None,
+                    });
+                }
+                None => actix_rt::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Stores renewed tokens, however long the database is away: the former refresh token is used up.
+    pub async fn save(&self, tokens: &Tokens) {
+        loop {
+            let (enterprise, kind) = (self.enterprise, self.kind.name);
+            let (vault, tokens) = (self.store.vault().clone(), tokens.clone());
+            let saved = self
+                .store
+                .write(move |conn| {
+                    crm_tokens::save(conn, &vault, enterprise, kind, &tokens, Utc::now())
+                })
+                .await;
+            match saved {
+                Ok(()) => return,
+                Err(error) => log::error!(
+                    "{kind} of enterprise {enterprise}: renewed tokens cannot be stored yet: {error}"
+                ),
+            }
+            actix_rt::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Nothing came of our turn. A failure here is harmless: turns run out.
+    pub async fn end_turn(&self) {
+        let (enterprise, kind, owner) = (self.enterprise, self.kind.name, self.owner());
+        let ended = self
+            .store
+            .write(move |conn| crm_tokens::end_turn(conn, enterprise, kind, &owner))
+            .await;
+        if let Err(error) = ended {
+            log::warn!("{kind} of enterprise {enterprise}: {error}");
+        }
+    }
+
+    fn owner(&self) -> String {
+        self.store.options().owner.clone()
+    }
+}
+
+fn away(error: &StoreError) -> Failed {
+    Failed::Later {
+        words: format!("our own database: {error}"),
+        after: None,
+    }
+}

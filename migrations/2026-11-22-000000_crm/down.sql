@@ -1,0 +1,2 @@
+DROP TABLE crm_tokens;
+DROP TABLE memories;
