@@ -311,6 +311,21 @@ pub fn table() -> Vec<Entry> {
             integrations::dialog::resend,
         ),
         get(
+            "/enterprise/{number}/integrations/{kind}/users",
+            Area::Admin,
+            integrations::users::page::page,
+        ),
+        post(
+            "/enterprise/{number}/integrations/{kind}/users",
+            Area::Admin,
+            integrations::users::page::list,
+        ),
+        post(
+            "/enterprise/{number}/integrations/{kind}/users/save",
+            Area::Admin,
+            integrations::users::page::save,
+        ),
+        get(
             "/admin/integrations",
             Area::Admin,
             integrations::stats::page,

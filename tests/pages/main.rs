@@ -13,4 +13,5 @@ mod people;
 mod retailcrm;
 mod sessions;
 mod stream;
+mod users;
 mod webhook;

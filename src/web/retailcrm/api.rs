@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::managers::{self, Seen};
 use super::page::{has, tried};
-use super::{NAME, account, body, extensions, registration, settings};
+use super::{NAME, account, body, registration, settings};
 use crate::error::AppError;
 use crate::masked::masked;
 use crate::web::enterprise::integrations::document;
+use crate::web::enterprise::integrations::users::{extensions, roster};
 use crate::web::enterprise::{find, spread};
 use crate::web::session::State;
 use crate::web::visit::Visit;
@@ -118,7 +119,7 @@ pub async fn internal_phones(app: State, visit: Visit, number: Number) -> Answer
     let enterprise = find(&app, &visit, &number).await?;
     let stored = settings::stored_now(&app, &enterprise).await?;
     let held = extensions::read(&stored).unwrap_or_default();
-    let phones = managers::phones(&enterprise, &held, &[]);
+    let phones = roster::phones(&enterprise, &held, &[]);
     let list: Vec<Value> = phones
         .iter()
         .map(|one| json!({"phone": one.extension, "name": one.name, "user_id": one.user, "free": one.user.is_none()}))
@@ -161,8 +162,8 @@ pub async fn save_extensions(
     let body = body::read(&told, "user_extensions, CRM user id to extension")?;
     let told = mapped(body).map_err(AppError::BadRequest)?;
     let stored = settings::stored_now(&app, &enterprise).await?;
-    let asked =
-        extensions::asked(&told, has(&enterprise, &stored)).map_err(AppError::BadRequest)?;
+    let asked = extensions::asked(&told, extensions::is_number, has(&enterprise, &stored))
+        .map_err(AppError::BadRequest)?;
     let seen = managers::save(&app, &visit, &enterprise, &asked)
         .await?
         .map_err(refused)?;

@@ -6,7 +6,6 @@
 pub mod account;
 pub mod api;
 mod body;
-mod extensions;
 mod managers;
 pub mod page;
 mod registration;

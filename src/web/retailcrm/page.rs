@@ -12,10 +12,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::managers::{self, Seen};
-use super::{NAME, account, body, extensions, registration, settings};
+use super::{NAME, account, body, registration, settings};
 use crate::config::mask;
 use crate::error::AppError;
 use crate::state::App;
+use crate::web::enterprise::integrations::dialog::named;
+use crate::web::enterprise::integrations::users::{extensions, roster};
 use crate::web::enterprise::integrations::{card, document};
 use crate::web::enterprise::{context, find};
 use crate::web::gate::url_escape;
@@ -236,8 +238,8 @@ pub async fn give(
         .into_iter()
         .collect();
     let stored = settings::stored(&enterprise);
-    let asked =
-        extensions::asked(&told, has(&enterprise, &stored)).map_err(AppError::BadRequest)?;
+    let asked = extensions::asked(&told, extensions::is_number, has(&enterprise, &stored))
+        .map_err(AppError::BadRequest)?;
     let mut seen = managers::save(&app, &visit, &enterprise, &asked).await?;
     if let Ok(seen) = &mut seen {
         let enterprise = find(&app, &visit, &number).await?;
@@ -251,13 +253,9 @@ pub async fn give(
     listed(&app, &visit, &number, seen, "retailcrm-given").await
 }
 
-/// Extensions that can be given: the enterprise's own, and those that somebody has already.
-pub fn has<'a>(enterprise: &'a Enterprise, stored: &Value) -> impl Fn(&str) -> bool + 'a {
-    let held = extensions::pairs(&extensions::read(stored).unwrap_or_default());
-    move |extension| {
-        enterprise.extensions.contains_key(extension)
-            || held.iter().any(|(_, known)| known == extension)
-    }
+/// Extensions that can be given.
+pub fn has<'a>(enterprise: &'a Enterprise, stored: &Value) -> impl Fn(&str) -> bool + use<'a> {
+    extensions::given(enterprise, &extensions::read(stored).unwrap_or_default())
 }
 
 /// The list of managers as it is now.
@@ -298,7 +296,7 @@ async fn listed(
         .iter()
         .map(|one| json!({"user": name(&one.user), "ours": one.ours, "theirs": one.theirs}))
         .collect();
-    context.insert("phones", &managers::phones(&enterprise, &held, &seen.users));
+    context.insert("phones", &roster::phones(&enterprise, &held, &seen.users));
     context.insert("moved", &moved);
     context.insert("differences", &differences);
     context.insert("taken_over", &seen.taken_over);
@@ -362,15 +360,4 @@ fn is_out_of_reach(own: &str, crm: &str) -> bool {
             .any(|start| host.starts_with(start))
     };
     local(own) && !crm.is_empty() && !local(crm)
-}
-
-/// The locale files' word (`integration-test-…`) for how a CRM said no.
-fn named(failed: &Failed) -> &'static str {
-    match failed {
-        Failed::Later { .. } => "later",
-        Failed::Throttled { .. } => "throttled",
-        Failed::Refused { .. } => "refused",
-        Failed::Settings { .. } | Failed::Expired { .. } => "settings",
-        Failed::Blocked { .. } => "blocked",
-    }
 }

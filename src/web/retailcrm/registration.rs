@@ -12,11 +12,11 @@ use chrono::Utc;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::extensions::{self, Held};
 use super::{account, settings};
 use crate::error::AppError;
 use crate::state::App;
 use crate::web::enterprise::integrations::document;
+use crate::web::enterprise::integrations::users::extensions::{self, Held};
 use crate::web::session::new_token;
 use crate::web::visit::Visit;
 

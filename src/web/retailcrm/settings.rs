@@ -10,10 +10,11 @@ use actors::store::{audit, enterprises};
 use chrono::Utc;
 use serde_json::{Map, Value, json};
 
-use super::{NAME, extensions};
+use super::NAME;
 use crate::error::AppError;
 use crate::state::App;
 use crate::web::enterprise::integrations::document::{difference, unmasked};
+use crate::web::enterprise::integrations::users::extensions;
 use crate::web::enterprise::{note, spread};
 use crate::web::visit::Visit;
 
@@ -91,7 +92,8 @@ pub fn given(body: &Map<String, Value>, stored: &Value) -> Result<Value, AppErro
         let told = held.as_object().ok_or_else(|| {
             AppError::BadRequest("user_extensions: an object, CRM user id to extension".into())
         })?;
-        let held = extensions::asked(told, |_| true).map_err(AppError::BadRequest)?;
+        let held = extensions::asked(told, extensions::is_number, |_| true)
+            .map_err(AppError::BadRequest)?;
         settings.insert("user_extensions".into(), extensions::written(&held));
     }
     Ok(unmasked(NAME, Value::Object(settings), stored))

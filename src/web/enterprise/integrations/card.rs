@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::document::{self, Fault};
+use super::users::page::has_users;
 use crate::config::mask;
 use crate::error::AppError;
 use crate::masked::is_secret;
@@ -142,7 +143,7 @@ pub async fn draw(
         })
         .collect();
     Ok(json!({
-        "name": kind.name, "title": kind.title, "enabled": enabled, "set_up": !stored.is_null(),
+        "name": kind.name, "title": kind.title, "has_users": has_users(kind), "enabled": enabled, "set_up": !stored.is_null(),
         "standing": standing, "fields": fields, "deliveries": last(app, enterprise, kind).await?,
         "kinds": kind.wants.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
         // What a CRM shows as a card is an event to a receiver of events.

@@ -212,7 +212,7 @@ pub async fn test(
 }
 
 /// The locale files' word (`integration-test-…`) for how a CRM said no.
-fn named(failed: &Failed) -> &'static str {
+pub fn named(failed: &Failed) -> &'static str {
     match failed {
         Failed::Later { .. } => "later",
         Failed::Throttled { .. } => "throttled",

@@ -8,3 +8,4 @@ pub mod document;
 pub mod logs;
 pub mod schema;
 pub mod stats;
+pub mod users;

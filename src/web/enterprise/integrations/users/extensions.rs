@@ -1,9 +1,10 @@
-//! Which of the CRM's users has which extension: `user_extensions` of the integration's settings. An extension belongs to
-//! one user. Pure; `managers` saves what is decided here and tells the CRM.
+//! Which of the CRM's users has which extension: `user_extensions` of an integration's settings. An extension belongs to
+//! one user. Pure; `page` and RetailCRM's module save what is decided here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use actors::asterisk::Extension;
+use actors::cache::Enterprise;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -41,6 +42,15 @@ pub fn read(settings: &Value) -> Option<Held> {
     )
 }
 
+/// Extensions that can be given: the enterprise's own, and those that somebody has already.
+pub fn given<'a>(enterprise: &'a Enterprise, held: &Held) -> impl Fn(&str) -> bool + use<'a> {
+    let held = pairs(held);
+    move |extension| {
+        enterprise.extensions.contains_key(extension)
+            || held.iter().any(|(_, known)| known == extension)
+    }
+}
+
 /// As the settings hold it.
 pub fn written(held: &Held) -> Value {
     held.iter()
@@ -56,17 +66,31 @@ pub fn pairs(held: &Held) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whether it can be the id of a user of a CRM whose ids are numbers.
+pub fn is_number(user: &str) -> bool {
+    user.parse::<u32>().is_ok()
+}
+
+/// Whether it can be the id of a user of any CRM at all.
+pub fn is_id(user: &str) -> bool {
+    (1..=100).contains(&user.len()) && user.chars().all(|c| c.is_ascii_graphic())
+}
+
 /// What somebody asks to be changed: user → extension, empty or `null` to take it away.
 ///
 /// # Errors
-/// A user's id that is no number, an extension that cannot be one or that the enterprise does not have, an extension given
+/// An id that no user can have, an extension that cannot be one or that the enterprise does not have, an extension given
 /// to two users at once; in words.
-pub fn asked(told: &Map<String, Value>, has: impl Fn(&str) -> bool) -> Result<Held, String> {
+pub fn asked(
+    told: &Map<String, Value>,
+    is_user: impl Fn(&str) -> bool,
+    has: impl Fn(&str) -> bool,
+) -> Result<Held, String> {
     let mut asked = Held::new();
     let mut given: BTreeMap<String, String> = BTreeMap::new();
     for (user, value) in told {
         let user = user.trim();
-        if user.parse::<u32>().is_err() {
+        if !is_user(user) {
             return Err(format!("{user:?} is no id of a CRM user"));
         }
         let text = match value {
@@ -234,7 +258,7 @@ mod tests {
                 vec![],
             ),
         ] {
-            let asked = asked(told.as_object().unwrap(), |_| true).unwrap();
+            let asked = asked(told.as_object().unwrap(), is_number, |_| true).unwrap();
             let (made, lost) = changed(&before, &asked);
             let lost: Vec<_> = lost
                 .iter()
@@ -256,8 +280,10 @@ mod tests {
                 "is given to two users, 16 and 17",
             ),
         ] {
-            let said =
-                asked(told.as_object().unwrap(), |extension| extension != "199").unwrap_err();
+            let said = asked(told.as_object().unwrap(), is_number, |extension| {
+                extension != "199"
+            })
+            .unwrap_err();
             assert!(said.contains(words), "{told}: {said}");
         }
     }
@@ -291,7 +317,7 @@ mod tests {
         ) {
             let told: Map<String, Value> = told.into_iter().map(|(user, one)| (user, one.into())).collect();
             let (once, _) = changed(&Held::new(), &taken_over(&pairs(&before)));
-            if let Ok(asked) = asked(&told, |_| true) {
+            if let Ok(asked) = asked(&told, is_number, |_| true) {
                 let (after, _) = changed(&once, &asked);
                 let all: Vec<_> = pairs(&after).into_iter().map(|(_, extension)| extension).collect();
                 let distinct: BTreeSet<_> = all.iter().collect();
