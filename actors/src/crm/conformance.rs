@@ -22,6 +22,7 @@ fn all() -> impl Iterator<Item = &'static Kind> {
 fn settings(kind: &Kind) -> Value {
     let value = |input: Input| match input {
         Input::Text => json!("text"),
+        Input::Code => json!(null),
         Input::Url => json!("https://crm.example"),
         Input::Secret => json!(SECRET),
         Input::Flag(_) => json!(true),

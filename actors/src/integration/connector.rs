@@ -61,6 +61,8 @@ pub enum Input {
     Url,
     /// Shown masked, never sent back to the browser.
     Secret,
+    /// A code by which somebody lets us in: exchanged for tokens when it is entered, never stored.
+    Code,
     /// A check box; the value when it is absent.
     Flag(bool),
     /// One of these words.
@@ -122,6 +124,11 @@ pub trait Connector: Send + Sync {
 
     /// What to do next to answer a question of ours. Nothing is remembered of questions.
     fn ask(&self, question: &Question, known: &Known, heard: &[Reply]) -> Step<Answer>;
+
+    /// Whether it can only work with tokens that somebody gave it: the dialog shows whether it has them.
+    fn needs_tokens(&self) -> bool {
+        false
+    }
 
     /// The request that exchanges these tokens for new ones; `None` for a CRM whose tokens are not renewed.
     fn renew(&self, tokens: &Tokens) -> Option<Request> {

@@ -7,8 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::known::Tokens;
 
@@ -29,6 +30,17 @@ impl Incoming {
             .map(|value| value.trim())
             .filter(|value| !value.is_empty())
     }
+}
+
+/// Whether what was told is the secret; the time it takes does not tell where they differ.
+pub fn is_secret(secret: &SecretString, told: &str) -> bool {
+    let hash = |text: &str| Sha256::digest(text.as_bytes());
+    let (right, told) = (hash(secret.expose_secret()), hash(told));
+    let difference = right
+        .iter()
+        .zip(told.iter())
+        .fold(0, |sum, (a, b)| sum | (a ^ b));
+    difference == 0
 }
 
 /// What it wants of us.

@@ -1,4 +1,5 @@
-//! `POST /oauth2/access_token`: a pair of tokens for a refresh token, which is dead from then on. Called by the entry.
+//! `POST /oauth2/access_token`: a pair of tokens for a person's code or for a refresh token,
+//! each of which is dead from then on. Called by the entry.
 
 use std::time::{Duration, Instant};
 
@@ -27,11 +28,15 @@ pub(crate) fn exchange(book: &mut Book, settings: &Settings, body: &Value) -> An
                 "detail": "В запросе отсутствует ряд параметров или параметры невалидны"}),
         ))
     };
-    if text("redirect_uri").is_empty() || text("grant_type") != "refresh_token" {
-        return dead("Check the parameters");
+    if text("redirect_uri") != settings.redirect_uri {
+        return dead("Check the `redirect_uri` parameter");
     }
-    if text("refresh_token") != book.refresh {
-        return dead("Token has been revoked");
+    match text("grant_type") {
+        "authorization_code" if text("code") == book.code => book.code = String::from("used"),
+        "authorization_code" => return dead("Authorization code has been revoked"),
+        "refresh_token" if text("refresh_token") == book.refresh => {}
+        "refresh_token" => return dead("Token has been revoked"),
+        _ => return dead("Check the parameters"),
     }
     book.issued += 1;
     let number = book.issued;

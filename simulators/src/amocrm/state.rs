@@ -26,6 +26,10 @@ pub struct Settings {
     pub client_id: String,
     pub client_secret: String,
     pub refresh_token: String,
+    /// What a person is shown to let somebody in; good once.
+    pub code: String,
+    /// Where the integration has the person sent.
+    pub redirect_uri: String,
     /// How many entries of each kind it keeps.
     pub keep: usize,
 }
@@ -41,6 +45,8 @@ impl Default for Settings {
             client_id: "7c1d3a52-0000-4000-8000-1f2e3d4c5b6a".into(),
             client_secret: "demo-secret".into(),
             refresh_token: "def50200-0".into(),
+            code: "demo-code".into(),
+            redirect_uri: "https://pbx.example/crm/amocrm/demo-key".into(),
             keep: 10_000,
         }
     }
@@ -110,6 +116,7 @@ pub(crate) struct Book {
     pub tally: Tally,
     pub access: Vec<(String, Instant)>,
     pub refresh: String,
+    pub code: String,
     pub issued: u32,
     pub next_id: i64,
     pub over: u32,
@@ -211,6 +218,18 @@ impl State {
         book.over = 0;
     }
 
+    /// Ends every access token, as a day does.
+    pub fn expire(&self) {
+        self.book().access.clear();
+    }
+
+    /// Takes the access away: the refresh token is dead too.
+    pub fn revoke(&self) {
+        let mut book = self.book();
+        book.access.clear();
+        book.refresh = String::from("revoked");
+    }
+
     /// Begins anew.
     pub fn reset(&self) {
         self.script.clear();
@@ -287,6 +306,7 @@ fn fresh(settings: &Settings) -> Book {
         tally: Tally::new(settings.keep),
         access: Vec::new(),
         refresh: settings.refresh_token.clone(),
+        code: settings.code.clone(),
         issued: 0,
         next_id: 88_000_000,
         over: 0,

@@ -67,6 +67,7 @@ fn form(field: &Field) -> String {
         Input::Text => "text".into(),
         Input::Url => "address, as https://shop.example".into(),
         Input::Secret => "secret: better - or env:NAME than the value itself".into(),
+        Input::Code => "code by which somebody lets us in; entered on the page only".into(),
         Input::Flag(default) => format!(
             "yes or no; {} when not set",
             if default { "yes" } else { "no" }
@@ -189,6 +190,7 @@ fn value(field: &Field, text: &str) -> anyhow::Result<Value> {
     }
     Ok(match field.input {
         Input::Text | Input::Url | Input::Secret => text.into(),
+        Input::Code => bail!("{} is entered on the page of integrations", field.name),
         Input::Flag(_) => match text.to_lowercase().as_str() {
             "yes" | "true" | "on" | "1" => true.into(),
             "no" | "false" | "off" | "0" => false.into(),

@@ -4,20 +4,20 @@
 
 use std::sync::Arc;
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use actors::cache::Enterprise;
 use actors::cache::snapshot::Integration;
 use actors::crm;
 use actors::integration::actor::Order;
-use actors::integration::connector::{
-    ADDRESS_KEY, Answer, Connector, Failed, Kind, Place, Question, text,
-};
+use actors::integration::connector::{ADDRESS_KEY, Answer, Connector, Kind, Place, Question, text};
 use actors::integration::incoming::{Done, Incoming, Spoken, Wish};
 use actors::integration::known::Tokens;
 use actors::store::crm_tokens;
 use actors::store::logs::{self, NewLog};
 use chrono::Utc;
+use secrecy::SecretString;
+use serde_json::Value;
 
 use super::click;
 use super::fields::Fields;
@@ -48,6 +48,13 @@ pub async fn hear(
         body: String::from_utf8_lossy(&body).into_owned(),
     };
     let outcome = carry_out(&app, &enterprise, kind, &link, &*connector, &incoming).await;
+    // A person's browser stands here after they let us in: it goes back to where they came from.
+    if matches!(outcome, Ok(Done::LetIn)) && request.method() == Method::GET {
+        let place = format!("/enterprise/{}/integrations", enterprise.number);
+        return Ok(HttpResponse::SeeOther()
+            .insert_header((header::LOCATION, place))
+            .finish());
+    }
     let spoken = match &outcome {
         Ok(done) => connector.speak(&incoming, Ok(done)),
         Err(error) => {
@@ -72,7 +79,7 @@ async fn carry_out(
         .integrations
         .known(enterprise.id, kind)
         .await
-        .map_err(|failed| refused(&failed))?;
+        .map_err(|failed| AppError::Crm(failed.to_string()))?;
     let wish = match connector.hear(incoming, &known) {
         Ok(wish) => wish,
         Err(words) => {
@@ -104,44 +111,65 @@ async fn carry_out(
                 repeated: taken.repeated,
             })
         }
-        Wish::Tokens(tokens) => let_in(app, enterprise, kind, tokens).await,
-        Wish::Code(code) => {
-            let question = Question::Authorize { code };
-            let (said, exchanges) = app
-                .integrations
-                .converse(enterprise, kind, &link.settings, &question)
-                .await;
-            match said {
-                Ok(Answer::Tokens(tokens)) => let_in(app, enterprise, kind, tokens).await,
-                Ok(_) => Err(AppError::unknown(anyhow::anyhow!(
-                    "{} answered a code with something else",
-                    kind.name
-                ))),
-                Err(failed) => {
-                    log::info!("{}: {}", kind.name, exchanges.request);
-                    let words = failed.to_string();
-                    note(app, enterprise, kind, "authorize", Err(&words)).await;
-                    Err(refused(&failed))
-                }
-            }
+        Wish::Tokens(tokens) => {
+            let_in(app, enterprise, kind, tokens).await?;
+            Ok(Done::LetIn)
+        }
+        Wish::Code(code) => match authorize(app, enterprise, kind, code).await? {
+            Ok(()) => Ok(Done::LetIn),
+            Err(words) => Err(AppError::Crm(words)),
+        },
+    }
+}
+
+/// Exchanges somebody's code for tokens and keeps them; what waited for them may go. The inner error is the CRM's, in
+/// words.
+///
+/// # Errors
+/// Ours.
+pub async fn authorize(
+    app: &App,
+    enterprise: &Enterprise,
+    kind: &'static Kind,
+    code: SecretString,
+) -> Result<Result<(), String>, AppError> {
+    let settings = enterprise.integrations.get(kind.name);
+    let settings = settings.map_or(Value::Null, |link| link.settings.clone());
+    let question = Question::Authorize { code };
+    let said = app
+        .integrations
+        .converse(enterprise, kind, &settings, &question)
+        .await;
+    match said.0 {
+        Ok(Answer::Tokens(tokens)) => {
+            let_in(app, enterprise, kind, tokens).await?;
+            Ok(Ok(()))
+        }
+        Ok(_) => Err(AppError::unknown(anyhow::anyhow!(
+            "{} answered a code with something else",
+            kind.name
+        ))),
+        Err(failed) => {
+            let words = failed.to_string();
+            note(app, enterprise, kind, "authorize", Err(&words)).await;
+            Ok(Err(words))
         }
     }
 }
 
-/// Keeps the tokens; what waited for them may go.
 async fn let_in(
     app: &App,
     enterprise: &Enterprise,
     kind: &'static Kind,
     tokens: Tokens,
-) -> Result<Done, AppError> {
+) -> Result<(), AppError> {
     let (id, vault) = (enterprise.id, app.store.vault().clone());
     app.store
         .write(move |conn| crm_tokens::save(conn, &vault, id, kind.name, &tokens, Utc::now()))
         .await?;
     note(app, enterprise, kind, "authorize", Ok("access was given")).await;
     app.integrations.order(id, kind.name, Order::Reset).await;
-    Ok(Done::LetIn)
+    Ok(())
 }
 
 /// A line of the log. What was sent is not repeated there: it may hold secrets.
@@ -166,10 +194,6 @@ async fn note(
     if let Err(error) = app.store.write(move |conn| logs::add(conn, &log)).await {
         log::warn!("what {} sent is not logged: {error}", kind.name);
     }
-}
-
-fn refused(failed: &Failed) -> AppError {
-    AppError::Crm(failed.to_string())
 }
 
 /// The enterprise whose CRM was told this key.

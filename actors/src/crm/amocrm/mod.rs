@@ -1,5 +1,5 @@
 //! amoCRM (Kommo), API v4: a card on ringing, the history with recordings, names and responsible managers by number.
-//! Settings in `settings.rs`, URLs and answers in `api.rs`, our words to theirs in `map.rs`, questions in `questions.rs`.
+//! Settings in `settings.rs`, how we are let in in `access.rs`, URLs and answers in `api.rs`, our words to theirs in `map.rs`, questions in `questions.rs`.
 //!
 //! A call's history is a conversation, because the CRM takes the same call twice and knows nobody by himself:
 //!
@@ -14,12 +14,16 @@
 //! It is asked before every try, the first one too: which try it is, a connector does not know, and a try that was cut
 //! off may have been taken.
 
+mod access;
 mod api;
 mod map;
 mod questions;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod widget;
+
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -27,7 +31,8 @@ use crate::call::record::{Direction, Notice, NoticeKind};
 use crate::integration::connector::{
     Answer, Connector, Delivered, Failed, Field, Input, Kind, Place, Question, SettingsFault, Step,
 };
-use crate::integration::known::Known;
+use crate::integration::incoming::{Done, Incoming, Spoken, Wish};
+use crate::integration::known::{Known, Tokens};
 use crate::integration::limiter::Rate;
 use crate::integration::request::{Reply, Request};
 use settings::{Settings, UNKNOWN, Unknown};
@@ -45,7 +50,27 @@ pub static KIND: Kind = Kind {
         Field {
             name: "access_token",
             input: Input::Secret,
-            required: true,
+            required: false,
+        },
+        Field {
+            name: "client_id",
+            input: Input::Text,
+            required: false,
+        },
+        Field {
+            name: "client_secret",
+            input: Input::Secret,
+            required: false,
+        },
+        Field {
+            name: "code",
+            input: Input::Code,
+            required: false,
+        },
+        Field {
+            name: "widget_secret",
+            input: Input::Secret,
+            required: false,
         },
         Field {
             name: "unknown",
@@ -72,8 +97,8 @@ pub static KIND: Kind = Kind {
     wants: &[NoticeKind::Dial, NoticeKind::Upload],
     lasting: false,
     remembers: false,
-    authorizes: false,
-    hears: false,
+    authorizes: true,
+    hears: true,
     connect: |place, settings| Ok(Box::new(AmoCrm::new(place, settings)?)),
 };
 
@@ -87,14 +112,18 @@ struct AmoCrm {
 impl AmoCrm {
     fn new(place: &Place<'_>, settings: &Value) -> Result<Self, SettingsFault> {
         Ok(Self {
-            settings: Settings::read(settings)?,
+            settings: Settings::read(place, settings)?,
             facts: map::Facts::of(place),
         })
     }
 
     /// The conversation drawn above.
-    fn upload(&self, notice: &Notice, heard: &[Reply]) -> Result<Delivered, Halt> {
-        let settings = &self.settings;
+    fn upload(
+        &self,
+        settings: &Settings,
+        notice: &Notice,
+        heard: &[Reply],
+    ) -> Result<Delivered, Halt> {
         let call = map::call(notice, settings, &self.facts);
         let mut heard = heard.iter();
         let mut hear = |next: Request| heard.next().ok_or(Halt::Send(Box::new(next)));
@@ -162,32 +191,74 @@ impl Connector for AmoCrm {
         }]
     }
 
-    fn deliver(&self, notice: &Notice, _: &Known, heard: &[Reply]) -> Step<Delivered> {
+    fn deliver(&self, notice: &Notice, known: &Known, heard: &[Reply]) -> Step<Delivered> {
+        match access::let_in(&self.settings, known) {
+            Ok(settings) => access::ended(&settings, self.tell(&settings, notice, heard), heard),
+            Err(failed) => Step::Failed(failed),
+        }
+    }
+
+    fn ask(&self, question: &Question, known: &Known, heard: &[Reply]) -> Step<Answer> {
+        if let Question::Authorize { code } = question {
+            return access::authorize(&self.settings, code, heard);
+        }
+        match access::let_in(&self.settings, known) {
+            Ok(settings) => {
+                let step = questions::ask(&settings, question, heard);
+                access::ended(&settings, step, heard)
+            }
+            Err(failed) => Step::Failed(failed),
+        }
+    }
+
+    fn needs_tokens(&self) -> bool {
+        self.settings.oauth.is_some()
+    }
+
+    fn renew(&self, tokens: &Tokens) -> Option<Request> {
+        access::renew(&self.settings, tokens)
+    }
+
+    fn renewed(&self, _: &Tokens, reply: &Reply) -> Result<Tokens, Failed> {
+        access::pair(reply)
+    }
+
+    fn renew_ahead(&self) -> Option<Duration> {
+        self.settings.oauth.as_ref().map(|_| access::AHEAD)
+    }
+
+    fn hear(&self, incoming: &Incoming, _: &Known) -> Result<Wish, String> {
+        widget::hear(&self.settings, incoming)
+    }
+
+    fn speak(&self, incoming: &Incoming, outcome: Result<&Done, (u16, &str)>) -> Spoken {
+        widget::speak(incoming, outcome)
+    }
+}
+
+impl AmoCrm {
+    fn tell(&self, settings: &Settings, notice: &Notice, heard: &[Reply]) -> Step<Delivered> {
         let off = || Step::Nothing("switched off in the integration's settings".into());
         match (notice.kind, heard) {
-            (NoticeKind::Dial, _) if !self.settings.send_dial => off(),
-            (NoticeKind::Upload, _) if !self.settings.send_upload => off(),
+            (NoticeKind::Dial, _) if !settings.send_dial => off(),
+            (NoticeKind::Upload, _) if !settings.send_upload => off(),
             (NoticeKind::Start | NoticeKind::Bridge | NoticeKind::Hangup, _) => {
                 Step::Nothing("amoCRM has no event for this".into())
             }
-            (NoticeKind::Dial, []) => match map::popup(notice, &self.settings) {
-                Ok(body) => Step::Send(api::show(&self.settings, &body)),
+            (NoticeKind::Dial, []) => match map::popup(notice, settings) {
+                Ok(body) => Step::Send(api::show(settings, &body)),
                 Err(reason) => Step::Nothing(reason),
             },
             (NoticeKind::Dial, [reply, ..]) => match api::shown(reply) {
                 Ok(delivered) => Step::End(delivered),
                 Err(failed) => Step::Failed(failed),
             },
-            (NoticeKind::Upload, heard) => match self.upload(notice, heard) {
+            (NoticeKind::Upload, heard) => match self.upload(settings, notice, heard) {
                 Ok(delivered) => Step::End(delivered),
                 Err(Halt::Send(request)) => Step::Send(*request),
                 Err(Halt::Nothing(reason)) => Step::Nothing(reason.into()),
                 Err(Halt::Failed(failed)) => Step::Failed(failed),
             },
         }
-    }
-
-    fn ask(&self, question: &Question, _: &Known, heard: &[Reply]) -> Step<Answer> {
-        questions::ask(&self.settings, question, heard)
     }
 }

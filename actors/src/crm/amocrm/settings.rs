@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::integration::connector::{SettingsFault, address, flag, secret, text};
+use crate::integration::connector::{Place, SettingsFault, address, flag, secret, text};
 
 /// The words of the setting `unknown`, as the form offers them; the first is the default.
 pub const UNKNOWN: &[&str] = &["unsorted", "contact", "nothing"];
@@ -22,13 +22,26 @@ pub enum Unknown {
     Nothing,
 }
 
+/// What a code is exchanged with.
+#[derive(Clone, Debug)]
+pub struct OAuth {
+    pub client_id: String,
+    pub client_secret: SecretString,
+    /// Our address, as it stands in the integration at amoCRM.
+    pub redirect_uri: String,
+}
+
 /// What an administrator entered.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `https://acme.amocrm.ru`, no slash at the end.
     pub address: String,
-    /// The long-lived token of a private integration.
+    /// The long-lived token of a private integration, or the one that is good now.
     pub token: SecretString,
+    /// An integration that somebody lets in by a code, instead of a long-lived token.
+    pub oauth: Option<OAuth>,
+    /// What the stock Asterisk widget shows with each click; without it there are none.
+    pub widget_secret: Option<SecretString>,
     pub unknown: Unknown,
     pub send_dial: bool,
     pub send_upload: bool,
@@ -41,7 +54,8 @@ impl Settings {
     ///
     /// # Errors
     /// The first field that cannot be used.
-    pub fn read(settings: &Value) -> Result<Self, SettingsFault> {
+    pub fn read(place: &Place<'_>, settings: &Value) -> Result<Self, SettingsFault> {
+        let oauth = oauth(place, settings)?;
         let unknown = match text(settings, "unknown") {
             None | Some("unsorted") => Unknown::Unsorted,
             Some("contact") => Unknown::Contact,
@@ -53,7 +67,12 @@ impl Settings {
         };
         Ok(Self {
             address: account(settings)?,
-            token: secret(settings, "access_token")?,
+            token: match &oauth {
+                Some(_) => SecretString::from(""),
+                None => secret(settings, "access_token")?,
+            },
+            oauth,
+            widget_secret: text(settings, "widget_secret").map(SecretString::from),
             unknown,
             send_dial: flag(settings, "send_dial", true),
             send_upload: flag(settings, "send_upload", true),
@@ -61,10 +80,34 @@ impl Settings {
         })
     }
 
+    /// The same with the token that is good now.
+    pub fn with_token(&self, token: SecretString) -> Self {
+        Self {
+            token,
+            ..self.clone()
+        }
+    }
+
     /// The CRM user who has this extension.
     pub fn user_of(&self, extension: &str) -> Option<i64> {
         self.users.get(extension).copied()
     }
+}
+
+/// The integration's id and secret, unless there is a long-lived token, which needs neither.
+fn oauth(place: &Place<'_>, settings: &Value) -> Result<Option<OAuth>, SettingsFault> {
+    let Some(client_id) = text(settings, "client_id") else {
+        return Ok(None);
+    };
+    if text(settings, "access_token").is_some() {
+        return Ok(None);
+    }
+    Ok(Some(OAuth {
+        client_id: client_id.to_owned(),
+        client_secret: secret(settings, "client_secret")?,
+        // Settings that were never saved have no address yet; nobody can have entered it at amoCRM either.
+        redirect_uri: place.address("amocrm", settings).unwrap_or_default(),
+    }))
 }
 
 /// The account's own host: from its bare name, as older documents have it, from a host or from an address. At the

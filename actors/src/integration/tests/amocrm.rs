@@ -7,12 +7,13 @@ use simulators::script::{Behaviour, Fault};
 use simulators::server::Running;
 
 use super::super::actor::Order;
-use super::super::connector::{Answer, Question};
+use super::super::connector::{Answer, Failed, Question};
 use super::super::sample;
 use super::world::{World, fast};
 use crate::call::record::NoticeKind::{self, Dial, Hangup, Upload};
 use crate::call::record::Record;
 use crate::call::tests::{notices_of, scenarios};
+use crate::store::crm_tokens;
 use crate::store::testing::{self, TestDatabase};
 
 crate::for_each_database!(
@@ -23,6 +24,8 @@ crate::for_each_database!(
     trouble_of_a_moment_is_waited_out,
     a_killed_process_makes_no_second_note,
     questions_are_answered,
+    access_is_given_by_a_code_and_renews_itself,
+    access_taken_away_asks_for_a_person,
     recorded_calls_come_to_these_histories,
 );
 
@@ -208,6 +211,83 @@ fn questions_are_answered(database: &TestDatabase) {
         panic!("no list");
     };
     assert_eq!(all.len(), 2, "who was dismissed is not among them");
+}
+
+/// The integration that somebody lets in by a code; gives what the code was exchanged for.
+fn let_in(world: &mut World, crm: &Running<State>) -> Result<(), Failed> {
+    world.connect(
+        0,
+        "amocrm",
+        json!({"subdomain": crm.base_url, "client_id": "7c1d3a52-0000-4000-8000-1f2e3d4c5b6a",
+            "client_secret": "demo-secret", "address_key": "demo-key",
+            "user_extensions": {"7654321": "150", "7654322": "151"}}),
+    );
+    let enterprise = world.enterprise(0).clone();
+    let kind = crate::crm::find("amocrm").unwrap();
+    let question = Question::Authorize {
+        code: "demo-code".into(),
+    };
+    let settings = enterprise.integrations["amocrm"].settings.clone();
+    let asked = world
+        .integrations()
+        .converse(&enterprise, kind, &settings, &question);
+    let (said, exchanges) = actix_rt::System::new().block_on(asked);
+    let shown = exchanges.request + &exchanges.response;
+    assert!(
+        !shown.contains("demo-secret") && !shown.contains("demo-code"),
+        "{shown}"
+    );
+    let Answer::Tokens(tokens) = said? else {
+        panic!("something else");
+    };
+    let (vault, id) = (world.store.vault().clone(), enterprise.id);
+    testing::wait(world.store.write(move |conn| {
+        crm_tokens::save(conn, &vault, id, "amocrm", &tokens, chrono::Utc::now())
+    }))
+    .unwrap();
+    Ok(())
+}
+
+fn access_is_given_by_a_code_and_renews_itself(database: &TestDatabase) {
+    let crm = crm();
+    let mut world = world(database, &crm);
+    let_in(&mut world, &crm).unwrap();
+    world.tell(0, sample::answered(1), ALL);
+    world.settled(0, 1);
+    // A day later, several calls at once.
+    crm.state.expire();
+    for call in 2..6 {
+        world.tell(0, sample::answered(call), ALL);
+    }
+    for call in 2..6 {
+        world.settled(0, call);
+    }
+    assert_eq!(uniqs(&crm).len(), 5);
+    assert_eq!(
+        crm.state.counts().requests["oauth"],
+        2,
+        "the code, and one renewal for all"
+    );
+    let again = let_in(&mut world, &crm).unwrap_err().to_string();
+    assert!(
+        again.contains("Authorization code has been revoked"),
+        "{again}"
+    );
+    let plain = "SELECT count(*) FROM integration_logs WHERE request_data LIKE '%def50200%' \
+        OR response_data LIKE '%def50200%' OR request_data LIKE '%access-%'";
+    assert_eq!(testing::number(&mut database.connect(), plain), 0);
+}
+
+fn access_taken_away_asks_for_a_person(database: &TestDatabase) {
+    let crm = crm();
+    let mut world = world(database, &crm);
+    let_in(&mut world, &crm).unwrap();
+    crm.state.revoke();
+    world.tell(0, sample::answered(1), ALL);
+    world.settled(0, 1);
+    assert_eq!(world.states(0, 1), ["upload failed"]);
+    let seen = format!("{:?}", world.integrations().observe());
+    assert!(seen.contains("get a new authorization code"), "{seen}");
 }
 
 fn recorded_calls_come_to_these_histories(database: &TestDatabase) {

@@ -5,7 +5,7 @@ use actors::crm;
 use actors::integration::breaker::Position;
 use actors::integration::connector::{Input, Kind, Place};
 use actors::store::deliveries::{self, Delivery, DeliveryState};
-use actors::store::logs;
+use actors::store::{crm_tokens, logs};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ pub async fn standing(
 pub async fn draw(
     app: &App,
     enterprise: &Enterprise,
-    kind: &Kind,
+    kind: &'static Kind,
     typed: Typed,
 ) -> Result<Value, AppError> {
     let part = enterprise.integrations.get(kind.name);
@@ -131,6 +131,7 @@ pub async fn draw(
                 }
                 Input::Choice(words) => ("choice", Some(words), false),
                 Input::Url => ("url", None, false),
+                Input::Code => ("code", None, false),
                 _ if secret => ("secret", None, false),
                 _ => ("text", None, false),
             };
@@ -149,6 +150,7 @@ pub async fn draw(
         // What a CRM shows as a card is an event to a receiver of events.
         "word": if kind.lasting { "kind-event-" } else { "kind-" },
         "lasting": kind.lasting, "switched_off": stored.get("switched_off").filter(|_| !enabled),
+        "access": access(app, enterprise, kind, &stored).await?,
         "address": address(app, enterprise, kind, &stored),
         "open": typed.open, "switching": typed.switching, "said": typed.said,
         // A fault of something the form does not show is said above it.
@@ -156,6 +158,29 @@ pub async fn draw(
             .any(|field| field.name == fault.field && field.input != Input::Extensions))
             .map(|fault| format!("{}: {}", fault.field, fault.words)),
     }))
+}
+
+/// Whether somebody let us in, for settings that need it: `{"given", "until"}`.
+async fn access(
+    app: &App,
+    enterprise: &Enterprise,
+    kind: &'static Kind,
+    stored: &Value,
+) -> Result<Option<Value>, AppError> {
+    let place = Place {
+        public_url: &app.settings.server.public_url,
+        enterprise,
+    };
+    let connector = (kind.connect)(&place, stored).ok();
+    if !connector.is_some_and(|connector| connector.needs_tokens()) {
+        return Ok(None);
+    }
+    let (id, vault) = (enterprise.id, app.store.vault().clone());
+    let kept = app
+        .store
+        .read(move |conn| crm_tokens::read(conn, &vault, id, kind.name))
+        .await?;
+    Ok(Some(json!({"given": kept.is_some()})))
 }
 
 /// Where the CRM reaches us, once its settings are saved.

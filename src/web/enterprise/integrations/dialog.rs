@@ -7,20 +7,22 @@ use actix_web::{HttpResponse, web};
 use actors::cache::Enterprise;
 use actors::crm;
 use actors::integration::actor::Order;
-use actors::integration::connector::{Answer, Failed, Kind, Question};
+use actors::integration::connector::{Answer, Failed, Input, Kind, Question};
 use actors::store::logs::{self, NewLog};
 use actors::store::outbox::Again;
 use actors::store::{audit, enterprises};
 use chrono::Utc;
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::card::{self, Typed, kind};
-use super::document::{self, changed, difference, filled_in};
+use super::document::{self, Fault, changed, difference, filled_in};
 use crate::error::AppError;
 use crate::state::App;
 use crate::web::calls::list::instant;
 use crate::web::enterprise::{change, context, find, note, spread};
+use crate::web::hosts::crm as from_crm;
 use crate::web::session::State;
 use crate::web::visit::Visit;
 
@@ -86,6 +88,28 @@ pub async fn save(
     let told = json!({ kind.name: settings });
     store(&app, &visit, &enterprise, told, "integration.save").await?;
     let enterprise = find(&app, &visit, &path.0).await?;
+    let code = kind.fields.iter().find(|field| field.input == Input::Code);
+    let told = code.and_then(|field| {
+        let typed = form
+            .iter()
+            .find(|(name, value)| name == field.name && !value.trim().is_empty());
+        typed.map(|(_, value)| (field.name, SecretString::from(value.trim())))
+    });
+    if let Some((field, code)) = told
+        && let Err(words) = from_crm::authorize(&app, &enterprise, kind, code).await?
+    {
+        let fault = Fault {
+            field: field.into(),
+            words,
+            empty: false,
+        };
+        let typed = Typed {
+            fault: Some(fault),
+            open: true,
+            ..Typed::default()
+        };
+        return redraw(&app, &visit, &enterprise, kind, typed).await;
+    }
     let typed = Typed {
         open: true,
         said: "integration-saved",
@@ -400,7 +424,7 @@ async fn redraw(
     app: &App,
     visit: &Visit,
     enterprise: &Enterprise,
-    kind: &Kind,
+    kind: &'static Kind,
     typed: Typed,
 ) -> Answered {
     let drawn = card::draw(app, enterprise, kind, typed).await?;

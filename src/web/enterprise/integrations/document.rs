@@ -218,7 +218,7 @@ pub fn filled_in(kind: &Kind, form: &[(String, String)], stored: &Value) -> Valu
     };
     for field in kind.fields {
         match field.input {
-            Input::Extensions => {}
+            Input::Extensions | Input::Code => {}
             Input::Flag(_) => {
                 settings.insert(field.name.into(), told(field.name).is_some().into());
             }
