@@ -18,7 +18,9 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .route("/behaviour", web::post().to(add_behaviour))
             .route("/behaviour", web::delete().to(clear_behaviour))
             .route("/block", web::post().to(block))
-            .route("/contacts", web::post().to(add_contact)),
+            .route("/contacts", web::post().to(add_contact))
+            .route("/integration", web::post().to(integrate))
+            .route("/expire", web::post().to(expire)),
     );
 }
 
@@ -56,6 +58,20 @@ struct Block {
 
 async fn block(state: Data<State>, told: Json<Block>) -> impl Responder {
     state.block(told.blocked);
+    done()
+}
+
+#[derive(Deserialize)]
+struct Integration {
+    redirect_uri: String,
+}
+
+async fn integrate(state: Data<State>, told: Json<Integration>) -> impl Responder {
+    HttpResponse::Ok().json(json!({"code": state.integrate(&told.redirect_uri)}))
+}
+
+async fn expire(state: Data<State>) -> impl Responder {
+    state.expire();
     done()
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn exchange(book: &mut Book, settings: &Settings, body: &Value) -> An
                 "detail": "В запросе отсутствует ряд параметров или параметры невалидны"}),
         ))
     };
-    if text("redirect_uri") != settings.redirect_uri {
+    if text("redirect_uri") != book.redirect_uri {
         return dead("Check the `redirect_uri` parameter");
     }
     match text("grant_type") {

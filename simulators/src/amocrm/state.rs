@@ -117,6 +117,7 @@ pub(crate) struct Book {
     pub access: Vec<(String, Instant)>,
     pub refresh: String,
     pub code: String,
+    pub redirect_uri: String,
     pub issued: u32,
     pub next_id: i64,
     pub over: u32,
@@ -218,6 +219,15 @@ impl State {
         book.over = 0;
     }
 
+    /// A person enters this address in the integration and is shown a new code.
+    pub fn integrate(&self, redirect_uri: &str) -> String {
+        let mut book = self.book();
+        book.redirect_uri = redirect_uri.to_owned();
+        let id = book.id();
+        book.code = format!("code-{id}");
+        book.code.clone()
+    }
+
     /// Ends every access token, as a day does.
     pub fn expire(&self) {
         self.book().access.clear();
@@ -307,6 +317,7 @@ fn fresh(settings: &Settings) -> Book {
         access: Vec::new(),
         refresh: settings.refresh_token.clone(),
         code: settings.code.clone(),
+        redirect_uri: settings.redirect_uri.clone(),
         issued: 0,
         next_id: 88_000_000,
         over: 0,
