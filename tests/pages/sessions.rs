@@ -81,7 +81,7 @@ async fn another_enterprise_does_not_exist_on_any_route_that_names_one() {
             let path = entry
                 .path
                 .replace("{number}", number)
-                .replace("{kind}", "retailcrm")
+                .replace("{kind}", "amocrm")
                 .replace("{which}", "token")
                 .replace("{action}", "test")
                 .replace("{id}", "77");
