@@ -120,7 +120,7 @@ fn come(account: &Arc<Account>, wanted: &[(&str, &[i64])]) {
 }
 
 /// Clicks what is there, or comes.
-async fn press(browser: &Browser, selector: &str) {
+pub async fn press(browser: &Browser, selector: &str) {
     let shown = format!(
         "const found = document.querySelector(\"{selector}\"); found?.scrollIntoView({{block: 'center', behavior: 'instant'}}); return !!found"
     );
@@ -129,14 +129,14 @@ async fn press(browser: &Browser, selector: &str) {
     there.click().await.expect("clicked");
 }
 
-async fn fill(browser: &Browser, selector: &str, text: &str) {
+pub async fn fill(browser: &Browser, selector: &str, text: &str) {
     let field = browser.find(selector).await;
     field.clear().await.expect("cleared");
     field.send_keys(text).await.expect("typed");
 }
 
 /// Waits until the page says this.
-async fn said(browser: &Browser, words: &str) {
+pub async fn said(browser: &Browser, words: &str) {
     let there = format!("return document.body.innerText.includes({})", json!(words));
     browser.until(words, &there).await;
 }
@@ -159,7 +159,7 @@ async fn assign(browser: &Browser, user: &str, extension: &str) {
 }
 
 /// A made-up call to one extension, with the emulator.
-async fn ring(browser: &Browser, extension: &str) {
+pub async fn ring(browser: &Browser, extension: &str) {
     browser.go("/test-interface").await;
     for (field, value) in [
         ("phone", "375296254070"),

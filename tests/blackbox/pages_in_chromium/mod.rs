@@ -2,6 +2,7 @@
 //! languages, on a phone, and by keyboard.
 
 mod connecting;
+mod crms;
 
 use actors::store::testing::Kind;
 use fantoccini::key::Key;
