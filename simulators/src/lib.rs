@@ -1,8 +1,9 @@
-//! The world outside, played strictly: stand-ins for RetailCRM, amoCRM, a receiver of webhooks and the Telegram Bot API, used by the demo, by
+//! The world outside, played strictly: stand-ins for RetailCRM, amoCRM, Bitrix24, a receiver of webhooks and the Telegram Bot API, used by the demo, by
 //! replays and by tests. They refuse what the real services refuse, in the same words; they never call Patchbay on
 //! their own, only when a test or a person asks for it.
 
 pub mod amocrm;
+pub mod bitrix24;
 pub mod bucket;
 pub mod clock;
 pub mod form;

@@ -1,7 +1,7 @@
 //! Runs the simulators by themselves, for the demo and for benchmarks.
 
 use clap::Parser;
-use simulators::{amocrm, retailcrm, telegram, webhook};
+use simulators::{amocrm, bitrix24, retailcrm, telegram, webhook};
 
 /// Strict stand-ins for the CRMs, a receiver of webhooks and the Telegram Bot API.
 #[derive(Debug, Parser)]
@@ -18,6 +18,9 @@ struct Options {
     /// Where amoCRM listens.
     #[arg(long, default_value = "127.0.0.1:9104")]
     amocrm: String,
+    /// Where Bitrix24 listens.
+    #[arg(long, default_value = "127.0.0.1:9105")]
+    bitrix24: String,
     /// Telegram chats come into being when they are written to.
     #[arg(long)]
     any_chat: bool,
@@ -53,12 +56,24 @@ fn main() -> anyhow::Result<()> {
         let token = amo.token.clone();
         let amo = amocrm::start(&options.amocrm, amo).await?;
         log::info!("amoCRM on {}, token {token}", amo.base_url);
+        let mut portal = bitrix24::Settings::default();
+        if options.no_limits {
+            portal = portal.without_limits();
+        }
+        let path = portal.webhook_path();
+        let portal = bitrix24::start(&options.bitrix24, portal).await?;
+        log::info!(
+            "Bitrix24 on {}, webhook {}{path}",
+            portal.base_url,
+            portal.base_url
+        );
         let receiver = webhook::Settings::default();
         let secret = receiver.secrets.join(", ");
         let receiver = webhook::start(&options.webhook, receiver).await?;
         log::info!("webhooks on {}, secret {secret}", receiver.base_url);
         actix_rt::signal::ctrl_c().await?;
         receiver.stop().await;
+        portal.stop().await;
         amo.stop().await;
         crm.stop().await;
         bots.stop().await;
