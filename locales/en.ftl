@@ -653,7 +653,7 @@ redirect-why-host_refused = the host refused
 # Users of a CRM and their extensions
 users-title = Users and extensions
 users-open = Users and extensions
-users-hint = Whose calls are whose: { $a } is told of a call by the user who has the extension. An extension belongs to one user.
+users-hint = { $a } learns whose call it is by the user who has the extension. An extension belongs to one user.
 users-back = To the integrations
 users-asking = Asking { $a } …
 users-again = Ask again

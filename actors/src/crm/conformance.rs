@@ -10,6 +10,7 @@ use crate::integration::connector::{
 use crate::integration::known::Known;
 use crate::integration::request::Reply;
 use crate::integration::sample;
+use crate::integration::unknown::{FIELD, WORDS};
 
 /// Also long enough, and base64, for a signing secret.
 const SECRET: &str = "v3rys3cretv4luev3rys3cretv4lue12";
@@ -56,6 +57,30 @@ fn names_are_words_and_tell_kinds_apart() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all().count());
+}
+
+#[test]
+fn what_is_made_of_unknown_callers_is_chosen_with_the_common_words() {
+    for kind in all() {
+        let field = kind.fields.iter().find(|field| field.name == FIELD);
+        let Some(Input::Choice(words)) = field.map(|field| field.input) else {
+            assert!(field.is_none(), "{}: {FIELD} is a choice", kind.name);
+            continue;
+        };
+        assert!(words.contains(&"nothing"), "{}", kind.name);
+        assert!(words.iter().all(|word| WORDS.contains(word)), "{words:?}");
+        let enterprise = sample::enterprise(&[]);
+        let place = Place {
+            public_url: "",
+            enterprise: &enterprise,
+        };
+        for (word, is_taken) in words.iter().map(|word| (*word, true)).chain([("?", false)]) {
+            let mut settings = settings(kind);
+            settings[FIELD] = json!(word);
+            let made = (kind.connect)(&place, &settings);
+            assert_eq!(made.is_ok(), is_taken, "{} {word}", kind.name);
+        }
+    }
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod surrender;
 #[cfg(test)]
 mod tests;
 pub mod trial;
+pub mod unknown;
 
 pub use dispatch::deliveries_for;
 pub use handle::Integrations;

@@ -133,7 +133,15 @@ fn walk(walk: &Walk<'_>) {
         browser
             .go(&format!("{page}/log?integration={}", walk.kind))
             .await;
-        said(&browser, if walk.user.is_some() { "dial" } else { "hangup" }).await;
+        said(
+            &browser,
+            if walk.user.is_some() {
+                "dial"
+            } else {
+                "hangup"
+            },
+        )
+        .await;
         shoot(&browser, &format!("{}-log", walk.kind)).await;
         browser.close().await;
         look(&server, walk.kind, &page).await;

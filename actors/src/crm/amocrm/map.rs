@@ -16,27 +16,14 @@ pub const SOURCE: &str = "patchbay";
 #[derive(Clone, Debug)]
 pub struct Facts {
     public_url: String,
-    /// The enterprise's own numbers, as `tail` has them.
-    own: Vec<String>,
 }
 
 impl Facts {
-    /// From the enterprise and our own address.
+    /// From our own address.
     pub fn of(place: &Place<'_>) -> Self {
-        let lines = place.enterprise.lines.iter();
-        let own = lines
-            .flat_map(|(line, about)| [tail(line), tail(&about.name)])
-            .filter(|number| number.len() >= 9)
-            .collect();
         Self {
             public_url: place.public_url.trim_end_matches('/').to_owned(),
-            own,
         }
-    }
-
-    /// Whether it is one of the enterprise's own numbers: such a one never becomes a client.
-    pub fn is_own(&self, phone: &str) -> bool {
-        self.own.contains(&tail(phone))
     }
 }
 

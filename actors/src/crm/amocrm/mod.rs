@@ -35,7 +35,8 @@ use crate::integration::incoming::{Done, Incoming, Spoken, Wish};
 use crate::integration::known::{Known, Tokens};
 use crate::integration::limiter::Rate;
 use crate::integration::request::{Reply, Request};
-use settings::{Settings, UNKNOWN, Unknown};
+use crate::integration::unknown::{self, New};
+use settings::{Settings, UNKNOWN};
 
 /// amoCRM, described.
 pub static KIND: Kind = Kind {
@@ -73,7 +74,7 @@ pub static KIND: Kind = Kind {
             required: false,
         },
         Field {
-            name: "unknown",
+            name: unknown::FIELD,
             input: Input::Choice(UNKNOWN),
             required: false,
         },
@@ -145,19 +146,21 @@ impl AmoCrm {
             let reply = hear(api::add_call(settings, &call))?;
             return Ok(api::added(reply, "calls")?);
         }
-        if self.facts.is_own(&call.phone) {
-            return Err(Halt::Nothing("it is one of the enterprise's own numbers"));
-        }
-        match settings.unknown {
-            Unknown::Nothing => Err(Halt::Nothing("amoCRM knows nobody with this number")),
-            Unknown::Contact => {
+        match settings
+            .strangers
+            .of(&notice.record)
+            .map_err(Halt::Nothing)?
+        {
+            New::Contact => {
                 api::added(hear(api::add_contact(settings, &call))?, "contacts")?;
                 Ok(api::added(hear(api::add_call(settings, &call))?, "calls")?)
             }
-            Unknown::Unsorted if notice.record.direction == Direction::Out => Err(Halt::Nothing(
-                "amoCRM knows nobody with this number, and only incoming calls are put to unsorted",
-            )),
-            Unknown::Unsorted => {
+            New::Lead | New::Unsorted if notice.record.direction == Direction::Out => {
+                Err(Halt::Nothing(
+                    "amoCRM knows nobody with this number, and only incoming calls are put to unsorted",
+                ))
+            }
+            New::Lead | New::Unsorted => {
                 let reply = hear(api::waiting(settings))?;
                 if api::holds(reply, "unsorted", "metadata", &call.uniq)? {
                     return Ok(Delivered::Duplicate);

@@ -7,20 +7,11 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::integration::connector::{Place, SettingsFault, address, flag, secret, text};
+use crate::integration::unknown::Strangers;
 
-/// The words of the setting `unknown`, as the form offers them; the first is the default.
+/// What can be made of a caller amoCRM does not know: the history of an incoming call waits among the unsorted leads until a
+/// person takes it, or a contact is made and the call stands in its history.
 pub const UNKNOWN: &[&str] = &["unsorted", "contact", "nothing"];
-
-/// What becomes of a call with a number the CRM does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unknown {
-    /// The history of an incoming call waits among the unsorted leads until a person takes it.
-    Unsorted,
-    /// A contact is made, and the call stands in its history.
-    Contact,
-    /// Nothing is written.
-    Nothing,
-}
 
 /// What a code is exchanged with.
 #[derive(Clone, Debug)]
@@ -42,7 +33,7 @@ pub struct Settings {
     pub oauth: Option<OAuth>,
     /// What the stock Asterisk widget shows with each click; without it there are none.
     pub widget_secret: Option<SecretString>,
-    pub unknown: Unknown,
+    pub strangers: Strangers,
     pub send_dial: bool,
     pub send_upload: bool,
     /// Extension → user id.
@@ -56,15 +47,6 @@ impl Settings {
     /// The first field that cannot be used.
     pub fn read(place: &Place<'_>, settings: &Value) -> Result<Self, SettingsFault> {
         let oauth = oauth(place, settings)?;
-        let unknown = match text(settings, "unknown") {
-            None | Some("unsorted") => Unknown::Unsorted,
-            Some("contact") => Unknown::Contact,
-            Some("nothing") => Unknown::Nothing,
-            Some(_) => {
-                let words = format!("must be one of {}", UNKNOWN.join(", "));
-                return Err(SettingsFault::new("unknown", words));
-            }
-        };
         Ok(Self {
             address: account(settings)?,
             token: match &oauth {
@@ -73,7 +55,7 @@ impl Settings {
             },
             oauth,
             widget_secret: text(settings, "widget_secret").map(SecretString::from),
-            unknown,
+            strangers: Strangers::read(place, settings, UNKNOWN)?,
             send_dial: flag(settings, "send_dial", true),
             send_upload: flag(settings, "send_upload", true),
             users: read_users(settings.get("user_extensions"))?,

@@ -101,7 +101,7 @@ fn digits_in_another_field_or_a_longer_number_are_nobody() {
 fn an_unknown_caller_becomes_what_the_settings_say() {
     let notice = sample::notice(NoticeKind::Upload, sample::unanswered(1, Outcome::Missed));
     let nobody = [none(), none()];
-    insta::assert_snapshot!(said(&connector("nothing"), &notice, &nobody), @r#"Nothing("amoCRM knows nobody with this number")"#);
+    insta::assert_snapshot!(said(&connector("nothing"), &notice, &nobody), @r#"Nothing("the CRM knows nobody with this number")"#);
     insta::assert_snapshot!(said(&connector("contact"), &notice, &nobody), @r#"
     POST https://acme.amocrm.ru/api/v4/contacts
     Authorization: •••

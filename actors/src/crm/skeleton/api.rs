@@ -20,6 +20,12 @@ pub fn find(settings: &Settings, record: &Record) -> Request {
     clients(settings, record.phone.as_deref().unwrap_or_default())
 }
 
+/// A client of whom nothing but the number is known.
+pub fn add(settings: &Settings, record: &Record) -> Request {
+    let client = json!({"phone": record.phone, "name": record.phone});
+    request(settings, Method::Post, "/clients").json(client.to_string())
+}
+
 /// A card for those who ring.
 pub fn show(settings: &Settings, client: i64, notice: &Notice) -> Request {
     let card =
@@ -51,6 +57,15 @@ pub fn found(reply: &Reply) -> Result<Option<i64>, Failed> {
     Ok(judge(reply)?
         .pointer("/clients/0/id")
         .and_then(Value::as_i64))
+}
+
+/// The id of a client just made.
+pub fn made(reply: &Reply) -> Result<i64, Failed> {
+    let id = judge(reply)?.get("id").and_then(Value::as_i64);
+    id.ok_or(Failed::Later {
+        words: "the CRM does not say which client it made".into(),
+        after: None,
+    })
 }
 
 /// What became of a call or a card.

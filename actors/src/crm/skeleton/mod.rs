@@ -26,8 +26,9 @@ use crate::integration::connector::{
 use crate::integration::known::Known;
 use crate::integration::limiter::Rate;
 use crate::integration::request::Reply;
+use crate::integration::unknown::{self, New};
 use serde_json::Value;
-use settings::Settings;
+use settings::{Settings, UNKNOWN};
 
 /// The description. Each field needs two texts in each locale: `integration-skeleton-address` and
 /// `integration-skeleton-address-help`.
@@ -44,6 +45,11 @@ pub static KIND: Kind = Kind {
             name: "token",
             input: Input::Secret,
             required: true,
+        },
+        Field {
+            name: unknown::FIELD,
+            input: Input::Choice(UNKNOWN),
+            required: false,
         },
     ],
     // Leave out what the CRM has no use for: no delivery is written for it then.
@@ -62,7 +68,7 @@ pub static KIND: Kind = Kind {
 
 fn connect(place: &Place<'_>, settings: &Value) -> Connected {
     Ok(Box::new(Skeleton {
-        settings: Settings::read(settings)?,
+        settings: Settings::read(place, settings)?,
         // Take from the place what the mapping needs, once: the connector lives as long as the configuration.
         time_zone: place.enterprise.time_zone,
     }))
@@ -84,16 +90,29 @@ impl Connector for Skeleton {
     }
 
     /// Called with the answers heard so far, the first time with none. This CRM wants two requests for a pop-up:
-    /// find the client, then show the card; everything else is one.
+    /// find the client (or make one), then show the card; everything else is one.
     fn deliver(&self, notice: &Notice, _: &Known, heard: &[Reply]) -> Step<Delivered> {
         match (notice.kind, heard) {
             (NoticeKind::Dial, []) => Step::Send(api::find(&self.settings, &notice.record)),
             (NoticeKind::Dial, [found]) => match api::found(found) {
                 Ok(Some(client)) => Step::Send(api::show(&self.settings, client, notice)),
-                // Words for the call's page: somebody will ask why there was no pop-up.
-                Ok(None) => Step::Nothing("the CRM knows no client with this number".into()),
+                Ok(None) => match self.settings.strangers.of(&notice.record) {
+                    // This CRM has no other place for a stranger: it offers no other word.
+                    Ok(New::Contact | New::Lead | New::Unsorted) => {
+                        Step::Send(api::add(&self.settings, &notice.record))
+                    }
+                    // Words for the call's page: somebody will ask why there was no pop-up.
+                    Err(reason) => Step::Nothing(reason.into()),
+                },
                 Err(failed) => Step::Failed(failed),
             },
+            // The client was there, then this is the card's answer; or was made just now, then the card comes next.
+            (NoticeKind::Dial, [found, added]) if api::found(found) == Ok(None) => {
+                match api::made(added) {
+                    Ok(client) => Step::Send(api::show(&self.settings, client, notice)),
+                    Err(failed) => Step::Failed(failed),
+                }
+            }
             (
                 NoticeKind::Start | NoticeKind::Bridge | NoticeKind::Hangup | NoticeKind::Upload,
                 [],

@@ -4,7 +4,12 @@
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::integration::connector::{SettingsFault, address, secret};
+use crate::integration::connector::{Place, SettingsFault, address, secret};
+use crate::integration::unknown::Strangers;
+
+/// What can be made of a caller this CRM does not know; the first until somebody chooses. The words are
+/// `unknown::WORDS`, and who never becomes a client is known there.
+pub const UNKNOWN: &[&str] = &["nothing", "contact"];
 
 /// Checked settings.
 #[derive(Clone, Debug)]
@@ -12,6 +17,7 @@ pub struct Settings {
     /// No slash at the end.
     pub address: String,
     pub token: SecretString,
+    pub strangers: Strangers,
 }
 
 impl Settings {
@@ -19,10 +25,11 @@ impl Settings {
     ///
     /// # Errors
     /// The first field that cannot be used.
-    pub fn read(settings: &Value) -> Result<Self, SettingsFault> {
+    pub fn read(place: &Place<'_>, settings: &Value) -> Result<Self, SettingsFault> {
         Ok(Self {
             address: address(settings, "address")?,
             token: secret(settings, "token")?,
+            strangers: Strangers::read(place, settings, UNKNOWN)?,
         })
     }
 }

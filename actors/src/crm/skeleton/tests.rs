@@ -10,6 +10,10 @@ use crate::integration::sample;
 const CLIENT: &str = include_str!("fixtures/client.json");
 
 fn connector() -> Box<dyn Connector> {
+    connector_that("nothing")
+}
+
+fn connector_that(unknown: &str) -> Box<dyn Connector> {
     let enterprise = sample::enterprise(&[]);
     let place = Place {
         public_url: "https://pbx.example",
@@ -17,7 +21,7 @@ fn connector() -> Box<dyn Connector> {
     };
     connect(
         &place,
-        &json!({"address": "crm.example", "token": "s3cret"}),
+        &json!({"address": "crm.example", "token": "s3cret", "unknown": unknown}),
     )
     .unwrap()
 }
@@ -46,6 +50,26 @@ fn a_pop_up_asks_for_the_client_first() {
         connector().deliver(&notice, &Known::default(), &[nobody]),
         Step::Nothing(_)
     ));
+}
+
+#[test]
+fn an_unknown_caller_becomes_a_client_where_the_settings_say_so() {
+    let notice = sample::notice(NoticeKind::Dial, sample::ringing(1));
+    let nobody = Reply::new(200, r#"{"clients": []}"#);
+    let made = Reply::new(201, r#"{"id": 61}"#);
+    let crm = connector_that("contact");
+    let next = |heard: &[Reply]| sent(crm.deliver(&notice, &Known::default(), heard));
+    insta::assert_snapshot!(next(std::slice::from_ref(&nobody)), @r#"
+    POST https://crm.example/clients
+    Authorization: •••
+    {"name":"+375296254070","phone":"+375296254070"}
+    "#);
+    insta::assert_snapshot!(next(&[nobody.clone(), made.clone()]), @r#"
+    POST https://crm.example/cards
+    Authorization: •••
+    {"call":"1772363109.1","client":61,"extensions":["150","151"]}
+    "#);
+    insta::assert_snapshot!(next(&[nobody, made, Reply::new(200, "{}")]), @r#"End(Taken(""))"#);
 }
 
 #[test]
