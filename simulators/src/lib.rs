@@ -14,4 +14,5 @@ pub mod script;
 pub mod server;
 pub mod tally;
 pub mod telegram;
+pub mod uon;
 pub mod webhook;

@@ -1,7 +1,7 @@
 //! Runs the simulators by themselves, for the demo and for benchmarks.
 
 use clap::Parser;
-use simulators::{amocrm, bitrix24, retailcrm, telegram, webhook};
+use simulators::{amocrm, bitrix24, retailcrm, telegram, uon, webhook};
 
 /// Strict stand-ins for the CRMs, a receiver of webhooks and the Telegram Bot API.
 #[derive(Debug, Parser)]
@@ -21,6 +21,9 @@ struct Options {
     /// Where Bitrix24 listens.
     #[arg(long, default_value = "127.0.0.1:9105")]
     bitrix24: String,
+    /// Where U-ON.Travel listens.
+    #[arg(long, default_value = "127.0.0.1:9107")]
+    uon: String,
     /// Telegram chats come into being when they are written to.
     #[arg(long)]
     any_chat: bool,
@@ -67,12 +70,20 @@ fn main() -> anyhow::Result<()> {
             portal.base_url,
             portal.base_url
         );
+        let mut cabinet = uon::Settings::default();
+        if options.no_limits {
+            cabinet = cabinet.without_limits();
+        }
+        let key = cabinet.key.clone();
+        let cabinet = uon::start(&options.uon, cabinet).await?;
+        log::info!("U-ON.Travel on {}, key {key}", cabinet.base_url);
         let receiver = webhook::Settings::default();
         let secret = receiver.secrets.join(", ");
         let receiver = webhook::start(&options.webhook, receiver).await?;
         log::info!("webhooks on {}, secret {secret}", receiver.base_url);
         actix_rt::signal::ctrl_c().await?;
         receiver.stop().await;
+        cabinet.stop().await;
         portal.stop().await;
         amo.stop().await;
         crm.stop().await;
