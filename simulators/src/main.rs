@@ -1,7 +1,7 @@
 //! Runs the simulators by themselves, for the demo and for benchmarks.
 
 use clap::Parser;
-use simulators::{amocrm, bitrix24, retailcrm, telegram, uon, webhook};
+use simulators::{amocrm, bitrix24, moysklad, retailcrm, telegram, uon, webhook};
 
 /// Strict stand-ins for the CRMs, a receiver of webhooks and the Telegram Bot API.
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ struct Options {
     /// Where U-ON.Travel listens.
     #[arg(long, default_value = "127.0.0.1:9107")]
     uon: String,
+    /// Where MoySklad listens.
+    #[arg(long, default_value = "127.0.0.1:9106")]
+    moysklad: String,
     /// Telegram chats come into being when they are written to.
     #[arg(long)]
     any_chat: bool,
@@ -77,6 +80,13 @@ fn main() -> anyhow::Result<()> {
         let key = cabinet.key.clone();
         let cabinet = uon::start(&options.uon, cabinet).await?;
         log::info!("U-ON.Travel on {}, key {key}", cabinet.base_url);
+        let mut sklad = moysklad::Settings::default();
+        if options.no_limits {
+            sklad = sklad.without_limits();
+        }
+        let (key, token) = (sklad.phone_key.clone(), sklad.token.clone());
+        let sklad = moysklad::start(&options.moysklad, sklad).await?;
+        log::info!("MoySklad on {}, key {key}, token {token}", sklad.base_url);
         let receiver = webhook::Settings::default();
         let secret = receiver.secrets.join(", ");
         let receiver = webhook::start(&options.webhook, receiver).await?;
@@ -85,6 +95,7 @@ fn main() -> anyhow::Result<()> {
         receiver.stop().await;
         cabinet.stop().await;
         portal.stop().await;
+        sklad.stop().await;
         amo.stop().await;
         crm.stop().await;
         bots.stop().await;
