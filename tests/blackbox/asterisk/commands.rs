@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actors::cache::snapshot::HostKind;
 use actors::store::testing::Kind;
 use serde_json::{Value, json};
+use simulators::amocrm;
 use simulators::retailcrm::Customer;
 use simulators::script::Behaviour;
 
@@ -334,6 +335,45 @@ fn a_waiting_caller_is_sent_to_the_manager_or_served_all_the_same() {
     assert_eq!(call["talked"], json!(["152"]), "{call}");
     assert_eq!(decided(&call)["reason"], "redirected", "{call}");
     host.quiet();
+    // The same caller a moment later: there again, and the CRM is not asked a second time.
+    let asked = || account.counts().requests.get("telephony/manager").copied();
+    let before = asked();
+    host.incoming("1000200", "375297654321");
+    let again = until("the second call ends", || {
+        calls("+375297654321")
+            .into_iter()
+            .find(|one| one["id"] != call["id"] && !one["result"].is_null())
+    });
+    assert_eq!(again["talked"], json!(["152"]), "{again}");
+    assert_eq!(asked(), before, "the answer is kept for minutes");
+    host.quiet();
+    // Two CRMs say different managers: the primary's word counts.
+    let amo = amocrm::Settings::default().without_limits();
+    let amo = amocrm::start_in_thread("127.0.0.1:0", amo).expect("a second CRM");
+    amo.state.add_contact("Пётр Шестой", "+375 29 765-43-26");
+    account.put_customer(Customer::new(
+        74,
+        "Пётр",
+        "Шестой",
+        "+375297654326",
+        Some(18),
+    ));
+    let address = amo.base_url.clone();
+    change(&world, move |june| {
+        june.integrations["amocrm"] = json!({"enabled": true, "subdomain": address,
+            "access_token": "demo-token", "user_extensions": {"7654321": "150"}});
+        june.integrations["smart"] = json!({"primary": "amocrm"});
+    });
+    host.phone("150", "answer:1:1");
+    host.incoming("1000200", "375297654326");
+    let call = ended("+375297654326");
+    assert_eq!(call["talked"], json!(["150"]), "{call}");
+    host.quiet();
+    host.phone("150", "");
+    change(&world, |june| {
+        june.integrations["smart"] = Value::Null;
+        june.integrations["amocrm"] = Value::Null;
+    });
     // Known to nobody: the dialplan's own group rings.
     host.incoming("1000200", "375291112233");
     let call = ended("+375291112233");

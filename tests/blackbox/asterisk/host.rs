@@ -61,7 +61,11 @@ impl RealHost {
 
     /// What a phone does from now on: `answer:RING:TALK` in seconds, `busy`; without a word it rings for ever.
     pub fn phone(&self, number: &str, does: &str) {
-        self.rx(&format!("database put phone {number} {does}"));
+        self.rx(&if does.is_empty() {
+            format!("database del phone {number}")
+        } else {
+            format!("database put phone {number} {does}")
+        });
     }
 
     /// Somebody calls a line; the number in base64, as it may hold anything.
