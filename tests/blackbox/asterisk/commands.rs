@@ -370,6 +370,9 @@ fn a_waiting_caller_is_sent_to_the_manager_or_served_all_the_same() {
     assert_eq!(call["talked"], json!(["150"]), "{call}");
     host.quiet();
     host.phone("150", "");
+    until("both CRMs have the call", || {
+        (!amo.state.notes().is_empty()).then(|| world.settle())
+    });
     change(&world, |june| {
         june.integrations["smart"] = Value::Null;
         june.integrations["amocrm"] = Value::Null;
