@@ -15,7 +15,7 @@ use serde_json::Value;
 
 /// Everybody's password.
 pub const PASSWORD: &str = "a long enough one";
-pub const ROLES: [&str; 4] = ["superadmin", "admin", "supervisor", "operator"];
+const ROLES: [&str; 4] = ["superadmin", "admin", "supervisor", "operator"];
 
 pub struct Door {
     pub base: String,

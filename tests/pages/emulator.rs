@@ -109,8 +109,10 @@ async fn an_administrator_plays_the_own_enterprise_s_calls_only() {
         "no other enterprise is named"
     );
 
-    // Whatever the form says, a stranger's call is the stranger's.
-    let piece = begin(&door, &stranger, &[("enterprise", "0367")]).await;
+    // Another's is not there; who names none plays the own one.
+    let another = begin(&door, &stranger, &[("enterprise", "0367")]).await;
+    assert_eq!(another.status, 404, "{another:?}");
+    let piece = begin(&door, &stranger, &[("enterprise", "")]).await;
     let path = address(&piece);
     finish(&door, &stranger, piece).await;
     assert_eq!(door.page(&admin, &path).await.status, 404);

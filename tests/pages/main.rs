@@ -11,6 +11,7 @@ mod gateway;
 mod host;
 mod integrations;
 mod people;
+mod policy;
 mod retailcrm;
 mod sessions;
 mod stream;

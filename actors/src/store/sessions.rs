@@ -94,13 +94,15 @@ pub fn touch(conn: &mut Conn, session: i64, now: DateTime<Utc>) -> Result<(), St
     Ok(())
 }
 
-/// Ends one session of a person.
+/// Ends one session of a person; whether there was one.
 ///
 /// # Errors
 /// The database's own.
-pub fn delete(conn: &mut Conn, user: i64, session: i64) -> Result<(), StoreError> {
-    on!(conn, c => diesel::delete(sessions::table.filter(sessions::id.eq(session)).filter(sessions::user_id.eq(user))).execute(c)?);
-    Ok(())
+pub fn delete(conn: &mut Conn, user: i64, session: i64) -> Result<bool, StoreError> {
+    let ended = on!(conn, c => {
+        diesel::delete(sessions::table.filter(sessions::id.eq(session)).filter(sessions::user_id.eq(user))).execute(c)?
+    });
+    Ok(ended > 0)
 }
 
 /// Ends every session of a person; gives how many.

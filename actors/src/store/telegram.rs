@@ -114,17 +114,17 @@ pub fn set_active(
     }
 }
 
-/// Removes a subscriber.
+/// Removes a subscriber; whether there was one.
 ///
 /// # Errors
 /// The database's own.
-pub fn unsubscribe(conn: &mut Conn, enterprise: i64, chat: i64) -> Result<(), StoreError> {
+pub fn unsubscribe(conn: &mut Conn, enterprise: i64, chat: i64) -> Result<bool, StoreError> {
     use telegram_users::dsl as t;
-    on!(conn, c => {
+    let gone = on!(conn, c => {
         diesel::delete(t::telegram_users.filter(t::enterprise_id.eq(enterprise)).filter(t::chat_id.eq(chat)))
             .execute(c)?
     });
-    Ok(())
+    Ok(gone > 0)
 }
 
 /// Subscribers of the enterprise, those switched off included, in order of subscription.

@@ -79,7 +79,7 @@ pub async fn run(desk: &Desk, args: Args) -> anyhow::Result<()> {
                 &enterprise,
                 "telegram.remove",
                 json!({"chat": chat_id}),
-                move |conn, _, _| chats::unsubscribe(conn, id, chat_id),
+                move |conn, _, _| chats::unsubscribe(conn, id, chat_id).map(drop),
             )
             .await?;
             println!("removed chat {chat_id}");

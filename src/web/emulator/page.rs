@@ -141,7 +141,11 @@ pub async fn follow(
 fn chosen(app: &App, visit: &Visit, number: &str) -> Result<Arc<Enterprise>, AppError> {
     let enterprise = match visit.scope()? {
         Scope::All => app.cache.by_number(number),
-        Scope::Enterprise(own) => app.cache.by_id(own),
+        // A form that names none means the own one; one that names another finds nothing.
+        Scope::Enterprise(own) => app
+            .cache
+            .by_id(own)
+            .filter(|own| number.is_empty() || own.number == number),
     };
     enterprise.ok_or(AppError::NotFound)
 }

@@ -226,7 +226,11 @@ async fn end(app: &App, visit: &Visit, whose: &Whose, form: Form) -> Result<Told
     let (id, session) = (user.id, form.session);
     let what = json!({"login": user.login, "session": session});
     write(app, visit, whose, ("session.end", what), move |conn| {
-        sessions::delete(conn, id, session)
+        // Somebody else's session is not there for this person.
+        if !sessions::delete(conn, id, session)? {
+            return Err(StoreError::NotFound);
+        }
+        Ok(())
     })
     .await?;
     Ok(Told::default())

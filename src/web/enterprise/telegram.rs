@@ -76,12 +76,24 @@ pub async fn act(
                         &visit,
                         &enterprise,
                         ("telegram.remove", what),
-                        move |conn, _| chats::unsubscribe(conn, id, chat),
+                        move |conn, _| {
+                            if !chats::unsubscribe(conn, id, chat)? {
+                                return Err(StoreError::NotFound);
+                            }
+                            Ok(())
+                        },
                     )
                     .await?;
                     ("", String::new())
                 }
-                _ => test(&app, &enterprise, chat).await,
+                _ => {
+                    // The bot writes to chats of this enterprise only.
+                    let known = app.store.read(move |conn| chats::subscribers(conn, id));
+                    if !known.await?.iter().any(|one| one.chat == chat) {
+                        return Err(AppError::NotFound);
+                    }
+                    test(&app, &enterprise, chat).await
+                }
             }
         }
         _ => return Err(AppError::NotFound),

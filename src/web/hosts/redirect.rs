@@ -3,7 +3,6 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::asterisk::redirect::Waiting;
-use actors::call::event::Body;
 use serde_json::{Value, json};
 
 use crate::error::AppError;
@@ -21,14 +20,17 @@ pub async fn incoming(
         .headers()
         .get("Token")
         .and_then(|value| value.to_str().ok());
-    let token = Body::read(&body)
-        .map(|body| body.token().to_owned())
+    let told: Result<Value, _> = serde_json::from_slice(&body);
+    let token = told
+        .as_ref()
+        .ok()
+        .and_then(|told| told.get("Token")?.as_str())
         .unwrap_or_default();
-    let enterprise = events::find_enterprise(&app, &token, header).await?;
+    let enterprise = events::find_enterprise(&app, token, header).await?;
     if !enterprise.active {
         return Err(Refusal::SwitchedOff.into());
     }
-    let told: Value = serde_json::from_slice(&body).map_err(|error| {
+    let told = told.map_err(|error| {
         AppError::BadRequest(format!("phone and unique_id are expected as JSON: {error}"))
     })?;
     let field = |name: &str| match told.get(name) {

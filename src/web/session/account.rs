@@ -1,6 +1,7 @@
 //! One's own account: a new password, the language, and the sessions that are open, each of which can be ended.
 
 use actix_web::{HttpResponse, web};
+use actors::store::StoreError;
 use actors::store::audit::{self, NewEntry};
 use actors::store::{sessions, users};
 use chrono::Utc;
@@ -84,7 +85,9 @@ pub async fn end(app: State, visit: Visit, id: web::Path<i64>) -> Result<HttpRes
     app.store
         .write(move |conn| {
             // Only sessions of this very user are found by it.
-            sessions::delete(conn, viewer.user, *id)?;
+            if !sessions::delete(conn, viewer.user, *id)? {
+                return Err(StoreError::NotFound);
+            }
             audit::add(conn, &entry, Utc::now())
         })
         .await?;

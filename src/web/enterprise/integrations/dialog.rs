@@ -10,7 +10,7 @@ use actors::integration::actor::Order;
 use actors::integration::connector::{Answer, Failed, Input, Kind, Question};
 use actors::store::logs::{self, NewLog};
 use actors::store::outbox::Again;
-use actors::store::{audit, enterprises};
+use actors::store::{audit, deliveries, enterprises};
 use chrono::Utc;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -332,6 +332,16 @@ pub async fn resend(
     form: web::Form<Wanted>,
 ) -> Answered {
     let (enterprise, kind) = at(&app, &visit, &path).await?;
+    if let Some(delivery) = form.delivery {
+        let (id, name) = (enterprise.id, kind.name);
+        let found = app
+            .store
+            .read(move |conn| deliveries::by_id(conn, Some(id), delivery))
+            .await?;
+        if found.is_none_or(|found| found.integration != name) {
+            return Err(AppError::NotFound);
+        }
+    }
     let again = Again {
         ids: form.delivery.into_iter().collect(),
         // A card that was shown is of no use a second time; an event that was lost is.
