@@ -64,7 +64,7 @@ impl Scene {
                 "enabled": true, "domain": url, "api_key": "demo-key-1234567", "client_id": format!("client-of-{number}"),
                 "registered_at": "2026-11-21T03:00:00Z", "registered_with": url, "module_code": format!("patchbay-{number}"),
                 "account_token": format!("registration-of-{number}"), "user_extensions": {"16": extension(number)},
-            }})
+            }, "amocrm": {"enabled": false, "address_key": format!("key-of-{number}")}})
         });
         let mut scene = Scene {
             door,
@@ -181,6 +181,7 @@ impl Scene {
             ("token", format!("token-of-{number}")),
             ("secret", format!("secret-of-{number}")),
             ("client_id", format!("client-of-{number}")),
+            ("crm_key", format!("key-of-{number}")),
             ("link", self.link(number)),
             ("crm", self.crms[at].base_url.clone()),
             ("call", calls[0].clone()),

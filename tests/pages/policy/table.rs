@@ -39,6 +39,10 @@ POST /retailcrm/status | clientId=<client_id>&userId=16&status=free           | 
 POST /retailcrm/status | userId=16&status=free                                | 401 | 401 | 401 | 401 | 401 | 401
 GET  /api/makecallexternal?clientId={secret}&code=150&phone=375291110000      | | 409 | 409 | 409 | 409 | 409 | 409
 GET  /api/makecallexternal?clientId={token}&code=150&phone=375291110000       | | 401 | 401 | 401 | 401 | 401 | 401
+GET  /crm/{kind=amocrm}/{crm_key}        | | 409 | 409 | 409 | 409 | 409 | 409
+GET  /crm/{kind=amocrm}/{number}         | | 401 | 401 | 401 | 401 | 401 | 401
+POST /crm/{kind=amocrm}/{crm_key}        | phone=375291110000 | 409 | 409 | 409 | 409 | 409 | 409
+POST /crm/{kind=amocrm}/{number}         | phone=375291110000 | 401 | 401 | 401 | 401 | 401 | 401
 GET  /crm/{kind=none}/{number}             | | 404 | 404 | 404 | 404 | 404 | 404
 POST /crm/{kind=none}/{number}             | phone=375291110000 | 404 | 404 | 404 | 404 | 404 | 404
 GET  /retailcrm-admin/account?token={link} | | go  | go  | go  | go  | go  | go
@@ -150,6 +154,10 @@ POST /enterprise/{number}/integrations/{kind=retailcrm}/test   | domain=<crm>&ap
 POST /enterprise/{number}/integrations/{kind=retailcrm}/order  | order=pause | in | 200 | 200/404 | 403 | 403 | in
 POST /enterprise/{number}/integrations/{kind=retailcrm}/resend | delivery=<delivery> | in | 200 | 200/404 | 403 | 403 | in
 POST /enterprise/{number=0367}/integrations/{kind=retailcrm}/resend | delivery=<delivery> | in | 200/404 | 200/404 | 403 | 403 | in
+GET  /enterprise/{number}/integrations/{kind=amocrm}/users      | | in | 200 | 200/404 | 403 | 403 | in
+GET  /enterprise/{number}/integrations/{kind=retailcrm}/users   | | in | go  | go/404  | 403 | 403 | in
+POST /enterprise/{number}/integrations/{kind=amocrm}/users      | | in | 200 | 200/404 | 403 | 403 | in
+POST /enterprise/{number}/integrations/{kind=amocrm}/users/save | user=16&extension=<extension> | in | 200 | 200/404 | 403 | 403 | in
 GET  /admin/integrations                          | | in | 200 | 200     | 403 | 403 | in
 GET  /admin/integrations?enterprise={number}      | | in | 200 | 200/404 | 403 | 403 | in
 GET  /admin/integrations/stats                    | | in | 200 | 200     | 403 | 403 | in
