@@ -156,6 +156,7 @@ pub(crate) fn telegram_settings(settings: &Settings) -> telegram::Settings {
     let defaults = telegram::Settings::default();
     telegram::Settings {
         base_url: told.base_url.clone(),
+        link_url: told.link_url.trim_end_matches('/').to_owned(),
         public_url: settings.server.public_url.clone(),
         limits: telegram::limiter::Limits {
             chat_pace: *told.chat_interval,

@@ -17,3 +17,14 @@ document.addEventListener("click", (event) => {
   field.value = "whsec_" + btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))));
   field.select();
 });
+
+// Copies a field's text; where the browser does not let us, it is at least selected.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  try { await navigator.clipboard.writeText(field.value); } catch { document.execCommand("copy"); }
+  button.classList.add("done");
+  setTimeout(() => button.classList.remove("done"), 1500);
+});

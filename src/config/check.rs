@@ -142,6 +142,10 @@ pub fn findings(settings: &Settings) -> Vec<String> {
         "`telegram.base_url` must begin with http:// or https://",
     );
     say(
+        !settings.telegram.link_url.starts_with("http"),
+        "`telegram.link_url` must begin with http:// or https://",
+    );
+    say(
         settings.telegram.rate_per_bot == 0,
         "`telegram.rate_per_bot` must be at least 1",
     );

@@ -155,6 +155,7 @@ pub struct Hosts {
 #[serde(deny_unknown_fields)]
 pub struct Telegram {
     pub base_url: String,
+    pub link_url: String,
     pub timeout: Span,
     pub rate_per_bot: u32,
     pub chat_interval: Span,

@@ -60,11 +60,12 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let settings = crate::config::with(&format!(
         "[server]\nlisten = [\"{own}\"]\npublic_url = \"http://{own}\"\nstop_timeout = \"3s\"\n\
          [database]\nurl = {database}\n\
-         [telegram]\nbase_url = {telegram}\n\
+         [telegram]\nbase_url = {telegram}\nlink_url = {links}\n\
          [deliveries]\nprivate_networks = [\"127.0.0.0/8\"]\n\
          [log]\nfolder = {logs}\n",
         database = text(&format!("sqlite:{}", folder.path.join("demo.db").display())),
         telegram = text(&reachable(bots.addr)),
+        links = text(&format!("{}/open", reachable(bots.addr))),
         logs = text(&folder.path.join("logs").display().to_string()),
     ))?
     .settings;

@@ -39,6 +39,9 @@ const LINES: [(&str, &str); 3] = [
 /// People only: Telegram takes twenty messages a minute for a group, and a busy hour has more than that.
 const CHATS: [(i64, &str); 2] = [(501, "Анна Петрова"), (502, "Дырэктар")];
 
+/// Who talks with the bot and is told nothing yet: for whoever tries how a chat joins.
+const OTHERS: [(i64, &str); 2] = [(503, "Вера Соколова"), (-1_001_234_567_890, "Отдел продаж")];
+
 /// The extensions that calls go to.
 pub fn extensions() -> Vec<String> {
     PEOPLE.map(|(extension, ..)| extension.to_owned()).to_vec()
@@ -88,6 +91,7 @@ pub fn bots() -> telegram::Settings {
         bots: vec![telegram::NewBot {
             chats: CHATS
                 .iter()
+                .chain(&OTHERS)
                 .map(|(id, title)| telegram::NewChat::new(*id, title))
                 .collect(),
             ..telegram::NewBot::new(BOT, "Звонки")

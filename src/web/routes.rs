@@ -250,6 +250,11 @@ pub fn table() -> Vec<Entry> {
             Area::Admin,
             enterprise::telegram::page,
         ),
+        get(
+            "/enterprise/{number}/telegram/chats",
+            Area::Admin,
+            enterprise::telegram::piece,
+        ),
         post(
             "/enterprise/{number}/telegram/{action}",
             Area::Admin,

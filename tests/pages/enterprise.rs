@@ -276,6 +276,93 @@ async fn a_bot_is_saved_masked_and_tried_with_words() {
 }
 
 #[actix_web::test]
+async fn a_code_is_made_a_chat_joins_by_its_link_and_the_open_page_says_so() {
+    let bots =
+        simulators::telegram::start("127.0.0.1:0", simulators::telegram::Settings::default())
+            .await
+            .expect("a simulator");
+    let demo = simulators::telegram::NewBot::demo();
+    let bot = bots.state.bot(&demo.token).expect("its bot");
+    let settings = "[telegram]\nbase_url = \"{}\"\nlink_url = \"https://t.me/\"";
+    let door = Door::open(&settings.replace("{}", &bots.base_url)).await;
+    let (admin, other) = (
+        door.log_in("admin-0367").await,
+        door.log_in("admin-0401").await,
+    );
+    let at = "/enterprise/0367/telegram";
+    let go = async |what: &str, fields: &[(&str, &str)]| {
+        send(&door, &admin, &format!("{at}/{what}"), fields)
+            .await
+            .body
+    };
+    let wanted = [("single", "1"), ("hours", "24")];
+    assert!(go("invite", &wanted).await.contains("There is no bot"));
+    go("bot", &[("token", &demo.token)]).await;
+    assert!(
+        go("invite", &[("hours", "9999")])
+            .await
+            .contains("an hour, a day or a week")
+    );
+    let made = go("invite", &wanted).await;
+    let mark = "https://t.me/bot123456_bot?start=";
+    let from = made.find(mark).expect("a link") + mark.len();
+    let code = &made[from..from + 14];
+    assert!(
+        made.contains(&format!("?startgroup={code}")) && made.contains(&format!("/join {code}"))
+    );
+    let piece = format!("{at}/chats?lang=en");
+    let open = door.page(&admin, &piece).await.body;
+    assert!(
+        open.contains("nobody yet") && open.contains("every 3s"),
+        "{open}"
+    );
+    assert!(!open.contains(code), "shown once only");
+    assert_eq!(door.page(&other, &piece).await.status, 404);
+
+    bot.receive(501, &format!("/start {code}"));
+    let joined = loop {
+        let page = door.page(&admin, &piece).await.body;
+        if page.contains("Анна Петрова") {
+            break page;
+        }
+    };
+    assert!(
+        joined.contains("Used") && !joined.contains("every 3s"),
+        "{joined}"
+    );
+    let history = door.page(&admin, "/enterprise/0367/history").await.body;
+    for what in [
+        "telegram.invite",
+        "telegram.join",
+        "Анна Петрова",
+        &code[10..],
+    ] {
+        assert!(history.contains(what), "{what}");
+    }
+    assert!(!history.contains(code));
+
+    let taken_back = go("invite", &wanted).await;
+    let mark = "name=\"code\" value=\"";
+    let from = taken_back.find(mark).expect("a code's number") + mark.len();
+    let number = taken_back[from..].split('"').next().unwrap_or_default();
+    assert!(
+        go("uninvite", &[("code", number)])
+            .await
+            .contains("Taken back")
+    );
+    let theirs = send(
+        &door,
+        &other,
+        "/enterprise/0401/telegram/uninvite",
+        &[("code", number)],
+    )
+    .await;
+    assert_eq!(theirs.status, 404, "another enterprise's code");
+    door.close().await;
+    bots.stop().await;
+}
+
+#[actix_web::test]
 async fn the_list_tells_when_each_host_was_last_heard() {
     let door = Door::open("").await;
     let root = door.log_in("superadmin").await;

@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-20-000000_ground"),
     migration!("2026-11-21-000000_commands"),
     migration!("2026-11-22-000000_crm"),
+    migration!("2026-11-23-000000_joining"),
 ];
 
 /// The words in which the databases differ: (word, SQLite, PostgreSQL). See migrations/README.md.

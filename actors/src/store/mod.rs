@@ -18,6 +18,7 @@ pub mod enterprises;
 pub mod error;
 pub mod finder;
 pub mod heartbeat;
+pub mod invitations;
 pub mod journal;
 pub(crate) mod key;
 pub mod listen;

@@ -301,6 +301,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    telegram_invitations (id) {
+        id -> BigInt,
+        enterprise_id -> BigInt,
+        code_hash -> Text,
+        hint -> Text,
+        single -> Bool,
+        made_by -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+        uses -> Integer,
+        last_chat -> Nullable<BigInt>,
+        last_name -> Text,
+        used_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    telegram_listeners (bot_id) {
+        bot_id -> BigInt,
+        lease_owner -> Text,
+        leased_until -> Nullable<Timestamp>,
+        trouble -> Text,
+        updated_at -> Timestamp,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     audit_log,
     call_events,
@@ -317,6 +345,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     memories,
     refusals,
     sessions,
+    telegram_invitations,
+    telegram_listeners,
     telegram_messages,
     telegram_users,
     user_internal_phones,

@@ -24,7 +24,7 @@ use super::desk::{Desk, Next};
 use super::job::{Finished, Job};
 use super::ledger::{Change, Ledger};
 use super::limiter::Limiter;
-use super::messages::{ExitGuard, Nudge, Observe, Observed, Stop};
+use super::messages::{ExitGuard, Look, Nudge, Observe, Observed, Stop};
 use super::plan::{self, After};
 use super::settings::Settings;
 use crate::cache::handle::Cache;
@@ -395,6 +395,14 @@ impl Handler<Nudge> for Bot {
             self.save(ctx);
         }
         self.pump(ctx);
+    }
+}
+
+impl Handler<Look> for Bot {
+    type Result = ();
+
+    fn handle(&mut self, _: Look, ctx: &mut Self::Context) {
+        self.survey(ctx);
     }
 }
 

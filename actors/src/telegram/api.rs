@@ -15,8 +15,8 @@ use super::answer::{self, Answer};
 use super::plan::Step;
 use super::text;
 
-/// Longest answer read; a message with its text is a few kilobytes.
-const BODY_LIMIT: usize = 256 * 1024;
+/// Longest answer read; a hundred messages that wait are a few hundred kilobytes.
+const BODY_LIMIT: usize = 1024 * 1024;
 
 /// Telegram's own server.
 pub const DEFAULT_BASE: &str = "https://api.telegram.org";
@@ -103,26 +103,58 @@ impl Api {
         self.call("getMe", &json!({})).await
     }
 
+    /// The bot's username, by which links lead to it.
+    ///
+    /// # Errors
+    /// Telegram's answer, where it was not the bot.
+    pub async fn username(&self) -> Result<String, Answer> {
+        let (status, pause, bytes) = self.ask("getMe", &json!({}), self.timeout).await?;
+        let me = result(&bytes).ok_or_else(|| answer::read(status, pause, &bytes))?;
+        let name = me.get("username").and_then(Value::as_str);
+        Ok(name.unwrap_or_default().to_owned())
+    }
+
+    /// What was written to the bot from `offset` on; waits so long for something to come. What is before `offset` is
+    /// forgotten by Telegram.
+    ///
+    /// # Errors
+    /// Telegram's answer, where it was not updates.
+    pub async fn updates(&self, offset: i64, wait: Duration) -> Result<Vec<Value>, Answer> {
+        let body = json!({"offset": offset, "timeout": wait.as_secs(), "allowed_updates": ["message", "channel_post"]});
+        let (status, pause, bytes) = self.ask("getUpdates", &body, wait + self.timeout).await?;
+        match result(&bytes) {
+            Some(Value::Array(updates)) => Ok(updates),
+            _ => Err(answer::read(status, pause, &bytes)),
+        }
+    }
+
     async fn call(&self, method: &str, body: &Value) -> Answer {
+        match self.ask(method, body, self.timeout).await {
+            Ok((status, pause, bytes)) => answer::read(status, pause, &bytes),
+            Err(answer) => answer,
+        }
+    }
+
+    /// Sends one request; gives the status, the header `Retry-After` and the body.
+    async fn ask(
+        &self,
+        method: &str,
+        body: &Value,
+        timeout: Duration,
+    ) -> Result<(u16, Option<u64>, bytes::Bytes), Answer> {
         let token = self.token.expose_secret();
         if !well_formed(token) {
-            return Answer::Revoked {
+            return Err(Answer::Revoked {
                 reason: "the token does not have the form of a bot's token".into(),
-            };
+            });
         }
         let url = format!("{}/bot{token}/{method}", self.base);
-        let mut response = match self
-            .client
-            .post(url)
-            .timeout(self.timeout)
-            .send_json(body)
-            .await
-        {
+        let mut response = match self.client.post(url).timeout(timeout).send_json(body).await {
             Ok(response) => response,
             Err(error) => {
-                return Answer::Trouble {
+                return Err(Answer::Trouble {
                     reason: words_for(&error),
-                };
+                });
             }
         };
         let status = response.status().as_u16();
@@ -132,15 +164,21 @@ impl Api {
             .and_then(|v| v.to_str().ok())
             .and_then(|v| v.parse().ok());
         match response.body().limit(BODY_LIMIT).await {
-            Ok(bytes) => answer::read(status, pause, &bytes),
-            Err(PayloadError::Overflow) => Answer::Trouble {
+            Ok(bytes) => Ok((status, pause, bytes)),
+            Err(PayloadError::Overflow) => Err(Answer::Trouble {
                 reason: format!("HTTP {status}, an answer too long"),
-            },
-            Err(_) => Answer::Trouble {
+            }),
+            Err(_) => Err(Answer::Trouble {
                 reason: format!("HTTP {status}, the answer broke off"),
-            },
+            }),
         }
     }
+}
+
+/// What a good answer gives.
+fn result(bytes: &[u8]) -> Option<Value> {
+    let mut body: Value = serde_json::from_slice(bytes).ok()?;
+    (body.get("ok") == Some(&Value::Bool(true))).then(|| body["result"].take())
 }
 
 fn body(chat: i64, text: &str, plain: bool) -> Value {

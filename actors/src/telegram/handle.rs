@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::actor::{Board, Surroundings};
 use super::desk::Present;
 use super::inbox::Inbox;
-use super::messages::{ObserveAll, Observed, StopAll};
+use super::messages::{Attend, ObserveAll, Observed, StopAll};
 use super::registry::{Registry, Watch};
 use super::settings::Settings;
 use crate::cache::handle::Cache;
@@ -54,6 +54,14 @@ impl Telegram {
             absorbed: true,
             ..Present::new(record, None)
         });
+    }
+
+    /// A code was made by which chats join, or a bot has another token: bots that are to be listened to are, from now on.
+    /// What is lost here is found in the table, half a minute later; by other processes too.
+    pub fn attend(&self) {
+        if let Some(registry) = self.inbox.registry() {
+            registry.do_send(Attend);
+        }
     }
 
     /// How every bot is doing; without those that do not answer in time.

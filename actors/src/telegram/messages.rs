@@ -18,6 +18,21 @@ pub struct Nudge(pub Vec<Present>);
 #[rtype(result = "()")]
 pub struct Wake;
 
+/// Look into the table now: a chat has joined.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Look;
+
+/// Look who is to be listened to: a code was made, or a bot has another token.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Attend;
+
+/// A chat has joined this enterprise's.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Joined(pub i64);
+
 /// How a bot is doing.
 #[derive(Message)]
 #[rtype(result = "Observed")]

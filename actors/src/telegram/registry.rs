@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
+use chrono::Utc;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
@@ -19,10 +20,12 @@ use super::api;
 use super::desk::Present;
 use super::inbox::Inbox;
 use super::ledger::Ledger;
+use super::listener::{Listener, Listeners};
 use super::messages::{
-    ExitGuard, Exited, Nudge, Observe, ObserveAll, Observed, Stop, StopAll, Wake,
+    Attend, ExitGuard, Exited, Joined, Look, Nudge, Observe, ObserveAll, Observed, Stop, StopAll,
+    Wake,
 };
-use crate::store::{Store, deliveries};
+use crate::store::{Store, deliveries, invitations};
 
 /// Deaths are forgiven after this time.
 const FORGIVEN: Duration = Duration::from_secs(600);
@@ -49,7 +52,10 @@ pub struct Registry {
     world: Surroundings,
     inbox: Arc<Inbox>,
     client: awc::Client,
+    /// Its connections wait for people to write, half a minute each: they take none from messages.
+    listening: awc::Client,
     bots: HashMap<i64, Addr<Bot>>,
+    listeners: Listeners,
     deaths: HashMap<i64, VecDeque<Instant>>,
     restarts: HashMap<i64, u32>,
     ending: bool,
@@ -59,13 +65,16 @@ impl Registry {
     /// To be called on the arbiter on which it shall live.
     pub fn new(store: Store, world: Surroundings, inbox: Arc<Inbox>, watch: Watch) -> Self {
         let client = api::client(world.settings.connections);
+        let listening = api::client(world.settings.connections);
         Self {
             watch,
             store,
             world,
             inbox,
             client,
+            listening,
             bots: HashMap::new(),
+            listeners: Listeners::default(),
             deaths: HashMap::new(),
             restarts: HashMap::new(),
             ending: false,
@@ -144,6 +153,33 @@ impl Registry {
                 Err(error) => log::warn!("telegram: open deliveries cannot be read: {error}"),
             }
         }));
+        self.attend(ctx);
+    }
+
+    /// Listens to the bots by which chats may join, and to no others: most of the time nobody is expected.
+    fn attend(&mut self, ctx: &mut Context<Self>) {
+        let store = self.store.clone();
+        let read = async move {
+            store
+                .read(|conn| invitations::awaited(conn, Utc::now()))
+                .await
+        }
+        .into_actor(self);
+        ctx.spawn(read.map(|awaited, registry, ctx| match awaited {
+            Ok(_) if registry.ending => {}
+            Ok(awaited) => {
+                let cache = &registry.world.cache;
+                let bots = awaited.into_iter().filter_map(|id| cache.by_id(id));
+                let listener = Listener::new(
+                    registry.store.clone(),
+                    registry.world.clone(),
+                    registry.listening.clone(),
+                    ctx.address().recipient(),
+                );
+                registry.listeners.attend(bots, &listener);
+            }
+            Err(error) => log::warn!("telegram: joining codes cannot be read: {error}"),
+        }));
     }
 }
 
@@ -163,6 +199,25 @@ impl Handler<Wake> for Registry {
 
     fn handle(&mut self, _: Wake, ctx: &mut Self::Context) {
         self.deliver(ctx);
+    }
+}
+
+impl Handler<Attend> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, _: Attend, ctx: &mut Self::Context) {
+        self.attend(ctx);
+    }
+}
+
+impl Handler<Joined> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Joined(enterprise): Joined, _: &mut Self::Context) {
+        // A bot that is not there looks when it is started.
+        if let Some(bot) = self.bots.get(&enterprise) {
+            bot.do_send(Look);
+        }
     }
 }
 
@@ -214,6 +269,7 @@ impl Handler<StopAll> for Registry {
     fn handle(&mut self, StopAll(done): StopAll, ctx: &mut Self::Context) {
         self.deliver(ctx);
         self.ending = true;
+        self.listeners.end();
         let mut waiting = Vec::new();
         for bot in self.bots.values() {
             let (tell, told) = oneshot::channel();

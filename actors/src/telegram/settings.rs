@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use super::limiter::Limits;
 
+/// Telegram's own links.
+pub const DEFAULT_LINKS: &str = "https://t.me";
+
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The Bot API's server, with any prefix: Telegram's own or a self-hosted one.
     pub base_url: String,
+    /// Where links lead to bots: `{link_url}/{username}?start={code}`.
+    pub link_url: String,
     /// Our own address as people reach it, for links to recordings; empty: no links.
     pub public_url: String,
     pub limits: Limits,
@@ -27,6 +32,8 @@ pub struct Settings {
     pub calls_kept: usize,
     /// Longest pause after trouble of the server.
     pub longest_pause: Duration,
+    /// How long one request waits for somebody to write to a bot.
+    pub listen_for: Duration,
     /// Deaths within ten minutes after which a bot is started only once in ten minutes.
     pub restarts: u32,
 }
@@ -35,6 +42,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             base_url: super::api::DEFAULT_BASE.to_owned(),
+            link_url: DEFAULT_LINKS.to_owned(),
             public_url: String::new(),
             limits: Limits::default(),
             timeout: Duration::from_secs(30),
@@ -45,6 +53,7 @@ impl Default for Settings {
             ask_again: Duration::from_secs(600),
             calls_kept: 5_000,
             longest_pause: Duration::from_secs(60),
+            listen_for: Duration::from_secs(25),
             restarts: 5,
         }
     }

@@ -52,6 +52,13 @@ pub fn trial(language: &str, enterprise: &str) -> String {
     format!("{}{}", words(language).trial, escape(enterprise))
 }
 
+/// What a chat is told that has joined; `before`: it had already.
+pub fn joined(language: &str, enterprise: &str, before: bool) -> String {
+    let words = words(language);
+    let said = if before { words.follows } else { words.joined };
+    format!("{said}{}", escape(enterprise))
+}
+
 /// The same text without markup, for when Telegram cannot read it as HTML.
 pub fn plain(html: &str) -> String {
     let mut text = String::with_capacity(html.len());

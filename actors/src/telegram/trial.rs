@@ -26,3 +26,13 @@ pub async fn send(
     };
     api.carry_out(chat, &step).await
 }
+
+/// The bot's username, by which links lead to it. Runs inside an actix system.
+///
+/// # Errors
+/// Telegram's answer, where it did not tell.
+pub async fn username(settings: &Settings, token: SecretString) -> Result<String, Answer> {
+    Api::new(api::client(1), &settings.base_url, token, settings.timeout)
+        .username()
+        .await
+}

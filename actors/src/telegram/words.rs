@@ -26,6 +26,16 @@ pub struct Words {
     pub absorbed: &'static str,
     /// Put before the enterprise's name in a message that only tries the way.
     pub trial: &'static str,
+    /// Put before the enterprise's name when a chat has joined, and when it had before.
+    pub joined: &'static str,
+    pub follows: &'static str,
+    /// Why a code did not let the chat in.
+    pub code_unknown: &'static str,
+    pub code_used: &'static str,
+    pub code_expired: &'static str,
+    pub code_ended: &'static str,
+    /// What to do when only the command came.
+    pub how_to_join: &'static str,
 }
 
 const RU: Words = Words {
@@ -46,6 +56,13 @@ const RU: Words = Words {
     more: ("и ещё ", ""),
     absorbed: "🔗 Часть другого звонка",
     trial: "🔔 Сюда будут приходить звонки: ",
+    joined: "✅ Готово. Сюда будут приходить звонки: ",
+    follows: "✅ Этот чат уже получает звонки: ",
+    code_unknown: "Такого кода нет. Проверьте его или попросите у администратора новый.",
+    code_used: "Этот код уже использован. Попросите у администратора новый.",
+    code_expired: "Срок этого кода истёк. Попросите у администратора новый.",
+    code_ended: "Этот код отменён. Попросите у администратора новый.",
+    how_to_join: "Чтобы сюда приходили звонки, попросите у администратора ссылку или код и напишите: /join КОД",
 };
 
 const EN: Words = Words {
@@ -66,6 +83,13 @@ const EN: Words = Words {
     more: ("and ", " more"),
     absorbed: "🔗 Part of another call",
     trial: "🔔 Calls will be told here: ",
+    joined: "✅ Done. Calls will be told here: ",
+    follows: "✅ This chat is told of calls already: ",
+    code_unknown: "There is no such code. Check it, or ask the administrator for a new one.",
+    code_used: "This code has been used. Ask the administrator for a new one.",
+    code_expired: "This code's time is over. Ask the administrator for a new one.",
+    code_ended: "This code was taken back. Ask the administrator for a new one.",
+    how_to_join: "To be told of calls here, ask the administrator for a link or a code and write: /join CODE",
 };
 
 /// The words of an enterprise's language.

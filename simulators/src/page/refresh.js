@@ -49,4 +49,20 @@
     } catch (error) { toast.textContent = String(error); toast.className = 'on bad'; }
     setTimeout(() => { toast.className = ''; }, 4000);
   });
+  document.addEventListener('submit', async event => {
+    const form = event.target.closest('[data-write]');
+    if (!form) return;
+    event.preventDefault();
+    const {chat, text} = form.elements;
+    const title = chat.selectedOptions[0].dataset.title;
+    const body = {bot: form.dataset.bot, chat_id: Number(chat.value), text: text.value, ...(title && {title})};
+    const toast = document.getElementById('toast');
+    try {
+      const said = await (await fetch(form.dataset.write,
+        {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)})).json();
+      toast.textContent = said.error || '';
+      toast.className = said.ok ? '' : 'on bad';
+      if (said.ok) text.value = '';
+    } catch (error) { toast.textContent = String(error); toast.className = 'on bad'; }
+  });
 })();

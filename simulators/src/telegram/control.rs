@@ -35,7 +35,7 @@ struct Which {
     bot: Option<String>,
 }
 
-/// Something about one bot; absent: the first of the settings.
+/// Something about one bot, by its token or its id; absent: the first of the settings.
 #[derive(Deserialize)]
 struct About<T> {
     bot: Option<String>,
@@ -55,6 +55,8 @@ struct Failing {
 struct Received {
     chat_id: i64,
     text: String,
+    /// A chat that is not there comes into being under this name.
+    title: Option<String>,
 }
 
 fn dump(bot: &Bot) -> Value {
@@ -95,7 +97,15 @@ fn with(state: &State, token: Option<&str>, act: impl FnOnce(&Bot) -> bool) -> H
     done(
         token
             .or_else(first)
-            .and_then(|token| state.bot(token))
+            .and_then(|bot| {
+                let by_id = || {
+                    state
+                        .bots()
+                        .into_iter()
+                        .find(|one| one.id.to_string() == bot)
+                };
+                state.bot(bot).or_else(by_id)
+            })
             .is_some_and(|bot| act(&bot)),
     )
 }
@@ -140,6 +150,16 @@ async fn fail(state: Data<State>, about: Json<About<Failing>>) -> impl Responder
 
 async fn receive(state: Data<State>, about: Json<About<Received>>) -> impl Responder {
     with(&state, about.bot.as_deref(), |bot| {
-        bot.receive(about.what.chat_id, &about.what.text)
+        let Received {
+            chat_id,
+            text,
+            title,
+        } = &about.what;
+        if let Some(title) = title
+            && bot.chat(*chat_id).is_none()
+        {
+            bot.add_chat(&NewChat::new(*chat_id, title));
+        }
+        bot.receive(*chat_id, text)
     })
 }

@@ -167,18 +167,32 @@ async fn updates(bot: &Bot, fields: &Fields) -> Answer {
             .and_then(Value::as_i64)
             .unwrap_or_default()
     };
+    let reader = {
+        let mut desk = bot.desk();
+        desk.readers += 1;
+        desk.readers
+    };
+    bot.news.notify_waiters();
     let look = || {
         let mut desk = bot.desk();
+        if desk.readers != reader {
+            return Err(Refuse::new(
+                409,
+                "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
+            ));
+        }
         desk.updates.retain(|update| number(update) >= offset);
-        desk.updates.iter().take(limit).cloned().collect::<Vec<_>>()
+        Ok(desk.updates.iter().take(limit).cloned().collect::<Vec<_>>())
     };
-    let news = bot.news.notified();
-    let mut found = look();
-    if found.is_empty()
-        && !timeout.is_zero()
-        && actix_rt::time::timeout(timeout, news).await.is_ok()
-    {
-        found = look();
+    let end = actix_rt::time::Instant::now() + timeout;
+    loop {
+        // Asked for before looking, so that nothing is missed between the two.
+        let mut news = std::pin::pin!(bot.news.notified());
+        news.as_mut().enable();
+        let found = look()?;
+        let left = end.saturating_duration_since(actix_rt::time::Instant::now());
+        if !found.is_empty() || actix_rt::time::timeout(left, news).await.is_err() {
+            return Ok(Value::Array(found));
+        }
     }
-    Ok(Value::Array(found))
 }

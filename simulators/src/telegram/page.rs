@@ -1,10 +1,11 @@
 //! The chats as people see them: bubbles with the present text, what it was before, replies and buttons. Called by a
-//! browser; it never shows a bot's token and never changes anything.
+//! browser, which may also write to the bot in a chat's name. Links to bots lead to `/open/{username}`, where somebody
+//! presses "Start". It never shows a bot's token.
 
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data, Query, ServiceConfig};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::chat::{ChatFailure, ChatView, Kind, Message, Version};
 use super::entities::draw;
@@ -17,7 +18,108 @@ const CHATS: usize = 6;
 const MESSAGES: usize = 60;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
-    config.route("/", web::get().to(show));
+    config
+        .route("/", web::get().to(show))
+        .route("/open/{username}", web::get().to(open));
+}
+
+/// What a link to a bot carries.
+#[derive(Deserialize)]
+struct Link {
+    start: Option<String>,
+    startgroup: Option<String>,
+}
+
+/// Where `t.me/{username}?start=…` would lead: whoever follows the link presses "Start" in a talk with the bot, or adds it
+/// to a group.
+async fn open(state: Data<State>, username: web::Path<String>, link: Query<Link>) -> HttpResponse {
+    let bot = state
+        .bots()
+        .into_iter()
+        .find(|bot| bot.username() == *username);
+    let Some(bot) = bot else {
+        return HttpResponse::NotFound()
+            .content_type("text/plain; charset=utf-8")
+            .body("Нет такого бота");
+    };
+    let group = link.startgroup.is_some();
+    let payload = link.startgroup.as_ref().or(link.start.as_ref());
+    let command = match payload.map_or("", String::as_str) {
+        code if group => format!("/start@{} {code}", bot.username()),
+        "" => "/start".to_owned(),
+        code => format!("/start {code}"),
+    };
+    let mut html = format!(
+        "<header><b>{}</b><span class=\"badge\">имитация мессенджера</span></header><main><div class=\"chats\">\
+         <section class=\"open\"><h1>{}</h1><p>{}</p>",
+        escape(&bot.name),
+        escape(&bot.name),
+        if group {
+            "В какую группу добавить бота?"
+        } else {
+            "Кто нажимает «Начать»?"
+        },
+    );
+    for chat in bot.chats_shown(0) {
+        if group != matches!(chat.kind, Kind::Group | Kind::Supergroup) {
+            continue;
+        }
+        let body = json!({"bot": bot.id.to_string(), "chat_id": chat.id, "text": command});
+        html.push_str(&press(&body, &chat.title));
+    }
+    let (id, title) = match (group, next_id(&bot)) {
+        (true, id) => (-id, format!("Новая группа {id}")),
+        (false, id) => (id, format!("Новый человек {id}")),
+    };
+    let body = json!({"bot": bot.id.to_string(), "chat_id": id, "text": command, "title": title});
+    html.push_str(&press(&body, &title));
+    html.push_str(&format!(
+        "<p><a href=\"/?bot={}\">К чатам</a></p></section></div></main>",
+        bot.id
+    ));
+    frame(&bot.name, include_str!("page.css"), &html)
+}
+
+fn press(body: &Value, title: &str) -> String {
+    format!(
+        "<button type=\"button\" data-post=\"/_control/receive\" data-body=\"{}\">{}</button>",
+        escape(&body.to_string()),
+        escape(title)
+    )
+}
+
+/// An id that no chat has.
+fn next_id(bot: &Bot) -> i64 {
+    let ids = bot.chats_shown(0).into_iter().map(|chat| chat.id.abs());
+    let ids = ids.filter(|id| *id < 1_000_000);
+    ids.max().unwrap_or(500) + 1
+}
+
+/// The line at the bottom in which a person writes to the bot. It stands outside of what is drawn anew each second.
+fn composer(bot: &Bot, wanted: Option<i64>) -> String {
+    let mut html = format!(
+        "<form class=\"composer\" data-write=\"/_control/receive\" data-bot=\"{}\"><select name=\"chat\" aria-label=\"Чей чат\">",
+        bot.id
+    );
+    for chat in bot.chats_shown(0).iter().take(300) {
+        let here = if wanted == Some(chat.id) {
+            " selected"
+        } else {
+            ""
+        };
+        html.push_str(&format!(
+            "<option value=\"{}\"{here}>{}</option>",
+            chat.id,
+            escape(&chat.title)
+        ));
+    }
+    let id = next_id(bot);
+    html.push_str(&format!(
+        "<option value=\"{id}\" data-title=\"Новый человек {id}\">Новый человек…</option></select>\
+         <input name=\"text\" required autocomplete=\"off\" placeholder=\"Написать боту: /start код\" aria-label=\"Сообщение боту\">\
+         <button type=\"submit\">Отправить</button></form>"
+    ));
+    html
 }
 
 #[derive(Deserialize)]
@@ -59,6 +161,7 @@ async fn show(state: Data<State>, wanted: Query<Wanted>) -> HttpResponse {
     html.push_str("</nav><span class=\"badge\">имитация мессенджера</span></header><main>");
     html.push_str(&body(&bot, wanted.chat));
     html.push_str("</main>");
+    html.push_str(&composer(&bot, wanted.chat));
     frame(
         &format!("{} — чаты", bot.name),
         include_str!("page.css"),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
-use super::chat::{Chat, ChatFailure, ChatView, Message, NewChat, Version};
+use super::chat::{Chat, ChatFailure, ChatView, Kind, Message, NewChat, Version};
 use super::limits::Limits;
 use crate::bucket::Bucket;
 use crate::clock::now_ms;
@@ -107,6 +107,8 @@ pub(crate) struct Desk {
     pub bucket: Option<Bucket>,
     pub tally: Tally,
     pub updates: Vec<Value>,
+    /// How many times updates were asked for: the latest one who asks ends the waiting of those before.
+    pub readers: u64,
     next_update: i64,
 }
 
@@ -124,6 +126,7 @@ impl Bot {
             bucket: settings.limits.for_bot(now),
             tally: Tally::new(settings.keep),
             updates: Vec::new(),
+            readers: 0,
             next_update: 1,
         };
         let bot = Self {
@@ -148,7 +151,7 @@ impl Bot {
 
     /// The bot as the API shows it.
     pub(crate) fn json(&self) -> Value {
-        json!({"id": self.id, "is_bot": true, "first_name": self.name, "username": format!("bot{}_bot", self.id)})
+        json!({"id": self.id, "is_bot": true, "first_name": self.name, "username": self.username()})
     }
 
     /// Adds a chat, or replaces the one with the same id.
@@ -222,7 +225,8 @@ impl Bot {
         self.desk().tally.counts()
     }
 
-    /// A person writes to the bot: it appears in the chat and in getUpdates. False when there is no such chat.
+    /// Somebody writes in a chat: it appears there and, where Telegram shows it to bots, in getUpdates. In groups a bot
+    /// sees only what begins with `/`, as its privacy mode has it. False when there is no such chat.
     pub fn receive(&self, chat_id: i64, text: &str) -> bool {
         let mut desk = self.desk();
         let at = now_ms();
@@ -236,17 +240,31 @@ impl Bot {
             markup: None,
         };
         let id = chat.add(version, None, true, false);
-        let from = json!({"id": chat_id.abs(), "is_bot": false, "first_name": chat.title});
-        let message = json!({
-            "message_id": id, "from": from, "chat": chat.json(), "date": at / 1000, "text": text,
-        });
-        let number = desk.next_update;
-        desk.next_update += 1;
-        desk.updates
-            .push(json!({"update_id": number, "message": message}));
+        let mut message =
+            json!({"message_id": id, "chat": chat.json(), "date": at / 1000, "text": text});
+        let about = match chat.kind {
+            Kind::Channel => "channel_post",
+            _ => "message",
+        };
+        if chat.kind != Kind::Channel {
+            message["from"] =
+                json!({"id": chat_id.abs(), "is_bot": false, "first_name": chat.title});
+        }
+        let private = matches!(chat.kind, Kind::Group | Kind::Supergroup);
+        if !private || text.starts_with('/') {
+            let number = desk.next_update;
+            desk.next_update += 1;
+            desk.updates
+                .push(json!({"update_id": number, about: message}));
+        }
         drop(desk);
         self.news.notify_waiters();
         true
+    }
+
+    /// The bot's username, by which links lead to it.
+    pub fn username(&self) -> String {
+        format!("bot{}_bot", self.id)
     }
 
     /// Makes a message look older, for the rule of 48 hours.

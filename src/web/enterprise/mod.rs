@@ -5,6 +5,7 @@
 pub mod history;
 pub mod host;
 pub mod integrations;
+pub mod joining;
 pub mod lines;
 pub mod list;
 pub mod people;

@@ -1,4 +1,5 @@
-//! The enterprise's bot and the chats that follow its calls, with a message that tries the way there.
+//! The enterprise's bot and the chats that follow its calls, with a message that tries the way there. How chats join by
+//! themselves is `joining`.
 
 use actix_web::{HttpResponse, web};
 use actors::cache::Enterprise;
@@ -11,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{change, context, find};
+use super::{change, context, find, joining};
 use crate::config::mask;
 use crate::error::AppError;
 use crate::state::App;
@@ -25,6 +26,10 @@ pub struct Form {
     token: String,
     chat: String,
     name: String,
+    /// Of a joining code: "1" for one chat only; how long it counts, in hours; and which is taken back.
+    single: String,
+    hours: String,
+    code: String,
 }
 
 /// `GET /enterprise/{number}/telegram`
@@ -34,10 +39,22 @@ pub async fn page(
     number: web::Path<String>,
 ) -> Result<HttpResponse, AppError> {
     let enterprise = find(&app, &visit, &number).await?;
-    draw(&app, &visit, &enterprise, "", "").await
+    draw(&app, &visit, &enterprise, ("", String::new()), None).await
 }
 
-/// `POST /enterprise/{number}/telegram/{action}`: bot, add, remove or test.
+/// `GET /enterprise/{number}/telegram/chats`: the chats and the codes as they stand now, for the page that is open.
+pub async fn piece(
+    app: State,
+    visit: Visit,
+    number: web::Path<String>,
+) -> Result<HttpResponse, AppError> {
+    let enterprise = find(&app, &visit, &number).await?;
+    let mut context = context(&visit, &enterprise, "telegram")?;
+    insert_chats(&app, &enterprise, &mut context).await?;
+    visit.page(&app, "enterprise/telegram-chats.html", &context)
+}
+
+/// `POST /enterprise/{number}/telegram/{action}`: bot, add, remove, test, invite or uninvite.
 pub async fn act(
     app: State,
     visit: Visit,
@@ -46,11 +63,13 @@ pub async fn act(
 ) -> Result<HttpResponse, AppError> {
     let (number, action) = path.into_inner();
     let enterprise = find(&app, &visit, &number).await?;
-    let done = match action.as_str() {
+    let mut made = None;
+    let done: Said = match action.as_str() {
         "bot" => bot(&app, &visit, &enterprise, form.token.trim()).await?,
         "add" | "remove" | "test" => {
             let Ok(chat) = form.chat.trim().parse::<i64>() else {
-                return draw(&app, &visit, &enterprise, "telegram-no-chat", "").await;
+                let said = ("telegram-no-chat", String::new());
+                return draw(&app, &visit, &enterprise, said, None).await;
             };
             let id = enterprise.id;
             match action.as_str() {
@@ -96,14 +115,28 @@ pub async fn act(
                 }
             }
         }
+        "invite" => {
+            let single = !form.single.is_empty();
+            match joining::invite(&app, &visit, &enterprise, single, form.hours.trim()).await? {
+                Ok(code) => {
+                    made = Some(code);
+                    ("", String::new())
+                }
+                Err(said) => said,
+            }
+        }
+        "uninvite" => {
+            joining::uninvite(&app, &visit, &enterprise, form.code.trim()).await?;
+            ("", String::new())
+        }
         _ => return Err(AppError::NotFound),
     };
     let enterprise = find(&app, &visit, &number).await?;
-    draw(&app, &visit, &enterprise, done.0, &done.1).await
+    draw(&app, &visit, &enterprise, done, made).await
 }
 
 /// What is to be said: a text's key and the other side's words.
-type Said = (&'static str, String);
+pub type Said = (&'static str, String);
 
 async fn bot(
     app: &App,
@@ -140,6 +173,7 @@ async fn bot(
         },
     )
     .await?;
+    app.telegram.attend();
     Ok(("telegram-saved", String::new()))
 }
 
@@ -162,10 +196,7 @@ async fn test(app: &App, enterprise: &Enterprise, chat: i64) -> Said {
         Answer::Revoked { reason } => ("telegram-revoked", reason),
         Answer::Trouble { reason } | Answer::Refused { reason } => ("telegram-trouble", reason),
         Answer::Moved { chat_id } => ("telegram-moved", chat_id.to_string()),
-        Answer::TooMany { pause } => (
-            "telegram-trouble",
-            format!("too many messages; wait {} s", pause.as_secs()),
-        ),
+        Answer::TooMany { pause } => ("telegram-too-many", pause.as_secs().to_string()),
         Answer::Gone | Answer::Unreadable => ("telegram-trouble", String::new()),
     }
 }
@@ -174,20 +205,11 @@ async fn draw(
     app: &App,
     visit: &Visit,
     enterprise: &Enterprise,
-    said: &str,
-    words: &str,
+    (said, words): Said,
+    made: Option<joining::Made>,
 ) -> Result<HttpResponse, AppError> {
-    let id = enterprise.id;
-    let known = app
-        .store
-        .read(move |conn| chats::subscribers(conn, id))
-        .await?;
-    let rows: Vec<Value> = known
-        .iter()
-        .map(|one| json!({"chat": one.chat, "name": one.name, "active": one.active, "reason": one.disabled_reason, "created_at": one.created_at}))
-        .collect();
     let mut context = context(visit, enterprise, "telegram")?;
-    context.insert("chats", &rows);
+    insert_chats(app, enterprise, &mut context).await?;
     context.insert(
         "token",
         &enterprise
@@ -197,6 +219,27 @@ async fn draw(
     );
     context.insert("said", said);
     context.insert("good", &["telegram-saved", "telegram-sent"].contains(&said));
-    context.insert("words", words);
+    context.insert("words", &words);
+    context.insert("made", &made);
+    context.insert("hours", &joining::HOURS);
     visit.page(app, "enterprise/telegram.html", &context)
+}
+
+/// What changes by itself while the page is open: who follows the calls, and how the codes stand.
+async fn insert_chats(
+    app: &App,
+    enterprise: &Enterprise,
+    context: &mut tera::Context,
+) -> Result<(), AppError> {
+    let id = enterprise.id;
+    let known = app
+        .store
+        .read(move |conn| chats::subscribers(conn, id))
+        .await?;
+    let rows: Vec<Value> = known
+        .iter()
+        .map(|one| json!({"chat": one.chat, "name": one.name, "active": one.active, "reason": one.disabled_reason, "created_at": one.created_at}))
+        .collect();
+    context.insert("chats", &rows);
+    joining::insert(app, enterprise, context).await
 }

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod faults;
+mod invitations;
 mod journal;
 mod outbox;
 mod owed;

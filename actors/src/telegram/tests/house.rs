@@ -51,6 +51,7 @@ pub fn quick() -> Settings {
         timeout: Duration::from_secs(2),
         look_every: Duration::from_millis(50),
         ask_again: Duration::from_millis(100),
+        listen_for: Duration::from_secs(2),
         longest_pause: Duration::from_millis(50),
         ..Settings::default()
     }

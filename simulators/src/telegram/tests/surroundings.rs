@@ -168,6 +168,49 @@ async fn scripts_and_control() {
 }
 
 #[actix_web::test]
+async fn a_bot_has_one_reader_and_in_groups_sees_only_commands() {
+    let telegram = telegram().await;
+    let bot = bot(&telegram);
+    for text in ["hello", "/join X", "/start@bot123456_bot X"] {
+        assert!(bot.receive(GROUP, text));
+    }
+    bot.receive(501, "hello");
+    let (_, body) = ask(&telegram, "getUpdates", json!({})).await;
+    let texts: Vec<&Value> = body["result"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|update| &update["message"]["text"])
+        .collect();
+    assert_eq!(texts, ["/join X", "/start@bot123456_bot X", "hello"]);
+    let first = ask(&telegram, "getUpdates", json!({"offset": 9, "timeout": 30}));
+    let second = async {
+        while bot.desk().readers < 2 {
+            actix_rt::task::yield_now().await;
+        }
+        ask(&telegram, "getUpdates", json!({"offset": 9})).await
+    };
+    let ((status, conflict), (good, _)) = futures_util::future::join(first, second).await;
+    assert_eq!((status, good), (409, 200), "{conflict}");
+}
+
+#[actix_web::test]
+async fn a_link_leads_to_whoever_presses_start() {
+    let telegram = telegram().await;
+    let get = async |path: &str| {
+        let url = format!("{}{path}", telegram.base_url);
+        let mut answer = Client::default().get(url).send().await.unwrap();
+        String::from_utf8(answer.body().await.unwrap().to_vec()).unwrap()
+    };
+    let person = get("/open/bot123456_bot?start=K7QF").await;
+    assert!(person.contains("/start K7QF") && person.contains("Анна Петрова"));
+    assert!(!person.contains("Отдел продаж") && !person.contains(&NewBot::demo().token));
+    let group = get("/open/bot123456_bot?startgroup=K7QF").await;
+    assert!(group.contains("/start@bot123456_bot K7QF") && group.contains("Отдел продаж"));
+    assert!(get("/open/other_bot?start=x").await.contains("Нет такого"));
+}
+
+#[actix_web::test]
 async fn the_page_shows_texts_and_escapes_everything() {
     let telegram = telegram().await;
     let evil = "<script>\"'&";

@@ -1,0 +1,2 @@
+DROP TABLE telegram_listeners;
+DROP TABLE telegram_invitations;
