@@ -230,6 +230,8 @@ impl Means {
                         return Talked::Failed(failed);
                     }
                     known.memory = memory;
+                    heard.clear();
+                    renewed = false;
                     continue;
                 }
                 Ok(Step::End(value)) => return Talked::End(value),

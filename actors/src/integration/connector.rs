@@ -111,7 +111,7 @@ pub const ADDRESS_KEY: &str = "address_key";
 
 /// One enterprise's connector to one CRM, with its settings inside.
 ///
-/// A conversation is driven by asking for the next step with all answers heard so far: the first call has none. So
+/// A conversation is driven by asking for the next step with all answers heard so far (since something was kept): the first call has none. So
 /// a request may depend on the answer before it (register, then show), and the same answers always lead to the
 /// same step.
 pub trait Connector: Send + Sync {
@@ -185,8 +185,8 @@ pub trait Connector: Send + Sync {
 pub enum Step<T> {
     /// Send this and come back with the answer.
     Send(Request),
-    /// Keep this about the call, durably, in place of what was kept; then come back with the same answers. Not for
-    /// questions.
+    /// Keep this about the call, durably, in place of what was kept; then come back with nothing heard: what is kept tells
+    /// how far the conversation is, and so it goes on the same way after a crash. Not for questions.
     Keep(Value),
     /// It is over, and well.
     End(T),
@@ -217,6 +217,12 @@ pub enum Failed {
     /// "Too many requests": later, and slower.
     #[error("{words}")]
     Throttled {
+        words: String,
+        after: Option<Duration>,
+    },
+    /// The CRM wants this kind of request later; others may go on meanwhile.
+    #[error("{words}")]
+    Postponed {
         words: String,
         after: Option<Duration>,
     },

@@ -91,6 +91,12 @@ fn client(terms: &Terms, guarded: bool) -> Client {
 /// # Errors
 /// Why there was no answer; says whether the request can have been taken.
 pub async fn send(request: &Request, terms: &Terms) -> Result<Reply, Trouble> {
+    let terms = &Terms {
+        answer: request
+            .patience
+            .map_or(terms.answer, |longer| longer.max(terms.answer)),
+        ..terms.clone()
+    };
     match actix_rt::time::timeout(terms.answer, exchange(request, terms)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Trouble::Timeout(terms.answer)),

@@ -10,6 +10,9 @@ pub struct Rate {
     pub lane: &'static str,
     /// Requests a second.
     pub per_second: f64,
+    /// Requests at once after a rest, where the CRM lets so many gather; `None`: less than a second's worth, for requests
+    /// that we spread evenly may arrive in a bunch.
+    pub burst: Option<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -20,9 +23,9 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// What it holds when full. Less than a second's worth: requests that we spread evenly may arrive in a bunch.
+    /// What it holds when full.
     fn size(rate: &Rate) -> f64 {
-        (rate.per_second * 0.75).max(1.0)
+        rate.burst.unwrap_or(rate.per_second * 0.75).max(1.0)
     }
 
     fn fill(&mut self, now: Instant) {
@@ -57,7 +60,7 @@ impl Limiter {
         }
     }
 
-    /// Takes a token of `lane`, or says how long to wait for it. What can wait (history) leaves a quarter of the
+    /// Takes a token of `lane`, or says how long to wait for it. What can wait (history) leaves a third of the
     /// bucket to what cannot (pop-ups, questions of a waiting person).
     ///
     /// # Errors
@@ -79,7 +82,8 @@ impl Limiter {
         };
         bucket.fill(now);
         let kept = if can_wait {
-            (bucket.rate.per_second / 4.0).min(Bucket::size(&bucket.rate) - 1.0)
+            let size = Bucket::size(&bucket.rate);
+            (size / 3.0).min(size - 1.0)
         } else {
             0.0
         };
@@ -116,10 +120,12 @@ mod tests {
                 Rate {
                     lane: "telephony",
                     per_second: 40.0,
+                    burst: None,
                 },
                 Rate {
                     lane: "other",
                     per_second: 10.0,
+                    burst: None,
                 },
             ],
             start,
@@ -185,6 +191,7 @@ mod tests {
                 &[Rate {
                     lane: "x",
                     per_second,
+                    burst: None,
                 }],
                 start,
             );
@@ -193,6 +200,22 @@ mod tests {
             let later = limiter.take("x", true, start + wait);
             assert_eq!(later, Ok(()), "at {per_second} a second");
         }
+    }
+
+    #[test]
+    fn a_slow_lane_may_gather_a_burst() {
+        let start = Instant::now();
+        let rate = Rate {
+            lane: "x",
+            per_second: 2.0,
+            burst: Some(30.0),
+        };
+        let mut limiter = Limiter::new(&[rate], start);
+        assert_eq!(taken(&mut limiter, "x", true, start), 20);
+        assert_eq!(taken(&mut limiter, "x", false, start), 10);
+        let later = start + Duration::from_secs(1);
+        assert_eq!(taken(&mut limiter, "x", true, later), 0);
+        assert_eq!(taken(&mut limiter, "x", false, later), 2);
     }
 
     #[test]
@@ -221,7 +244,7 @@ mod tests {
             gaps in proptest::collection::vec(0_u64..50, 1..400), rate in 1_u32..60
         ) {
             let start = Instant::now();
-            let mut limiter = Limiter::new(&[Rate { lane: "x", per_second: f64::from(rate) }], start);
+            let mut limiter = Limiter::new(&[Rate { lane: "x", per_second: f64::from(rate), burst: None }], start);
             let (mut now, mut taken) = (start, 0_u32);
             for gap in gaps {
                 now += Duration::from_millis(gap);

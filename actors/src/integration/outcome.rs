@@ -79,9 +79,11 @@ pub fn conclude(
         Ended::Delivered(Delivered::Duplicate) => (Verdict::Done, "the CRM had it already".into()),
         Ended::Nothing(reason) => (Verdict::Withdrawn, reason.clone()),
         Ended::TooLate => (given_up, "not sent in time to be of use".into()),
-        Ended::Failed(Failed::Later { words, after } | Failed::Throttled { words, after }) => {
-            again(*after, words)
-        }
+        Ended::Failed(
+            Failed::Later { words, after }
+            | Failed::Throttled { words, after }
+            | Failed::Postponed { words, after },
+        ) => again(*after, words),
         // Nothing goes out meanwhile, and this one had no fault.
         Ended::Failed(Failed::Blocked { words }) => again(None, words),
         // A receiver of events gets each of them once its address is right again.
@@ -104,7 +106,7 @@ pub fn conclude(
         Ended::Delivered(_) => Effect::Alive,
         // A connector that refused by itself tells nothing about the CRM.
         Ended::Failed(Failed::Refused { .. }) if !asked => Effect::None,
-        Ended::Failed(Failed::Refused { .. }) => Effect::Alive,
+        Ended::Failed(Failed::Refused { .. } | Failed::Postponed { .. }) => Effect::Alive,
         Ended::Failed(Failed::Later { words, .. }) => failure(Failure::Hard, words, None),
         Ended::Failed(Failed::Throttled { words, after }) => {
             failure(Failure::Throttled, words, Some(*after))

@@ -70,6 +70,8 @@ pub struct Request {
     pub guarded: bool,
     /// To be signed when it is sent.
     pub seal: Option<Seal>,
+    /// The CRM does something slow in this request (it fetches a recording): the answer may take so long.
+    pub patience: Option<Duration>,
 }
 
 impl Request {
@@ -84,6 +86,7 @@ impl Request {
             secrets: Vec::new(),
             guarded: false,
             seal: None,
+            patience: None,
         }
     }
 
@@ -120,6 +123,13 @@ impl Request {
     #[must_use]
     pub fn seal(mut self, seal: Seal) -> Self {
         self.seal = Some(seal);
+        self
+    }
+
+    /// Waits so long for the answer instead of the configured time.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 

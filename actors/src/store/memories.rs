@@ -74,6 +74,32 @@ pub fn keep(
     Ok(())
 }
 
+/// The request that keeps this memory since then: a CRM that tells of one click twice says the same twice.
+///
+/// # Errors
+/// The database's own.
+pub fn request_with(
+    conn: &mut Conn,
+    enterprise: i64,
+    integration: &str,
+    memory: &Value,
+    since: DateTime<Utc>,
+) -> Result<Option<String>, StoreError> {
+    use memories::dsl as m;
+    let found: Option<String> = on!(conn, c => {
+        m::memories
+            .filter(m::enterprise_id.eq(enterprise))
+            .filter(m::integration.eq(integration))
+            .filter(m::name.like("request:%"))
+            .filter(m::memory.eq(memory.to_string()))
+            .filter(m::updated_at.gt(Time::from(since)))
+            .select(m::name)
+            .first(c)
+            .optional()?
+    });
+    Ok(found.and_then(|name| name.strip_prefix(&of_request("")).map(str::to_owned)))
+}
+
 /// Removes what was not touched since; gives how many.
 ///
 /// # Errors

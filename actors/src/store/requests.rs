@@ -125,8 +125,12 @@ impl From<Row> for Request {
     }
 }
 
-/// Adds a request, unless the same extension was to call the same number less than `within` ago and that did not fail:
-/// then it gives that one's id and adds nothing.
+/// For how long a CRM may tell of the same click again.
+const ECHO: TimeDelta = TimeDelta::minutes(10);
+
+/// Adds a request, unless the same extension was to call the same number less than `within` ago and that did not fail, or
+/// the CRM told of this very click before (the same memory: its own id of the call stands in it): then it gives that
+/// one's id and adds nothing.
 ///
 /// # Errors
 /// The database's own.
@@ -136,6 +140,13 @@ pub fn add(
     within: TimeDelta,
 ) -> Result<Option<String>, StoreError> {
     use call_requests::dsl as r;
+    if !new.memory.is_null() {
+        let since = new.at - ECHO;
+        let told = memories::request_with(conn, new.enterprise, &new.source, &new.memory, since)?;
+        if told.is_some() {
+            return Ok(told);
+        }
+    }
     let same = on!(conn, c => {
         let same: Option<String> = r::call_requests
             .filter(r::enterprise_id.eq(new.enterprise))

@@ -271,7 +271,7 @@ async fn test(
         Err(Failed::Refused { words }) => Err(format!("{title} refused: {words}")),
         Err(Failed::Blocked { words }) => Err(format!("{title} has shut us out: {words}")),
         Err(Failed::Later { words, .. }) => Err(format!("{title} could not be asked: {words}")),
-        Err(Failed::Throttled { words, .. }) => {
+        Err(Failed::Throttled { words, .. } | Failed::Postponed { words, .. }) => {
             Err(format!("{title} is asked too much at the moment: {words}"))
         }
     }

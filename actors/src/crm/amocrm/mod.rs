@@ -191,6 +191,7 @@ impl Connector for AmoCrm {
         vec![Rate {
             lane: api::LANE,
             per_second: 5.0,
+            burst: None,
         }]
     }
 

@@ -98,10 +98,12 @@ impl Connector for RetailCrm {
             Rate {
                 lane: api::TELEPHONY,
                 per_second: 40.0,
+                burst: None,
             },
             Rate {
                 lane: api::OTHER,
                 per_second: 10.0,
+                burst: None,
             },
         ]
     }

@@ -86,6 +86,7 @@ impl Connector for Skeleton {
         vec![Rate {
             lane: api::LANE,
             per_second: 5.0,
+            burst: None,
         }]
     }
 

@@ -81,6 +81,7 @@ impl Connector for Webhook {
         vec![Rate {
             lane: api::LANE,
             per_second: 50.0,
+            burst: None,
         }]
     }
 

@@ -248,6 +248,7 @@ fn answers_mean_what_standard_webhooks_says() {
                 Failed::Expired { .. } => "expired",
                 Failed::Later { .. } => "later",
                 Failed::Throttled { .. } => "throttled",
+                Failed::Postponed { .. } => "postponed",
                 Failed::Refused { .. } => "refused",
                 Failed::Settings { .. } => "settings",
                 Failed::Blocked { .. } => "blocked",

@@ -76,6 +76,7 @@ impl Connector for Toy {
         vec![Rate {
             lane: "toy",
             per_second: 1000.0,
+            burst: None,
         }]
     }
 

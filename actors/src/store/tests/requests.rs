@@ -57,6 +57,23 @@ fn the_same_click_within_seconds_is_one_request() {
 }
 
 #[test]
+fn a_click_that_the_crm_tells_again_is_one_request_however_late() {
+    for database in databases() {
+        let store = database.store();
+        let june = enterprise(&store, "0367");
+        let mut conn = database.connect();
+        let mut add = |id: &str, seconds, call: &str| {
+            let mut new = click(june, id, seconds);
+            new.memory = serde_json::json!({ "call_id": call });
+            requests::add(&mut conn, &new, TimeDelta::seconds(3)).unwrap()
+        };
+        assert_eq!(add("r1", 0, "a"), None);
+        assert_eq!(add("r2", 100, "a"), Some("r1".into()));
+        assert_eq!(add("r3", 101, "b"), None, "the client is called again");
+    }
+}
+
+#[test]
 fn a_request_is_followed_to_its_end_within_its_enterprise() {
     for database in databases() {
         let store = database.store();

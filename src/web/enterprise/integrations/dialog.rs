@@ -239,7 +239,7 @@ pub async fn test(
 pub fn named(failed: &Failed) -> &'static str {
     match failed {
         Failed::Later { .. } => "later",
-        Failed::Throttled { .. } => "throttled",
+        Failed::Throttled { .. } | Failed::Postponed { .. } => "throttled",
         Failed::Refused { .. } => "refused",
         Failed::Settings { .. } | Failed::Expired { .. } => "settings",
         Failed::Blocked { .. } => "blocked",
