@@ -6,8 +6,9 @@
 
 use super::record::{Direction, Notice, NoticeKind, Outcome, Phase, Record};
 
-/// History goes last, whatever else a call still calls for.
+/// History goes last, whatever else a call still calls for; only what history should have held comes after it.
 const HISTORY_POSITION: i32 = 1_000;
+const RECORDING_POSITION: i32 = HISTORY_POSITION + 1;
 
 /// What was already called for, so that nothing is called for twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +26,10 @@ pub struct Told {
     /// The call was ended after the last event.
     ended: bool,
     history: bool,
+    /// A history record was called for when no recording was known; it may have gone out so.
+    unrecorded: bool,
+    /// A recording that came later was called for.
+    recording: bool,
     next: u16,
     counted: Option<Counted>,
 }
@@ -50,7 +55,8 @@ pub enum When {
 /// One notice to be told to every integration that wants its kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// Names it within the call: `start`, `dial`, `dial:151`, `bridge:150`, `hangup`, `upload`.
+    /// Names it within the call: `start`, `dial`, `dial:151`, `bridge:150`, `hangup`, `upload`,
+    /// `recording`.
     pub key: String,
     pub position: i32,
     pub when: When,
@@ -194,6 +200,20 @@ impl Told {
             record,
             When::Settled,
         ));
+        if record.recording.is_empty() {
+            self.unrecorded = true;
+        } else if self.unrecorded && !self.recording {
+            // Where the history has not gone out, the renewed one above holds it, and this is found to be told.
+            self.recording = true;
+            effects.notices.push(self.plan(
+                "recording",
+                NoticeKind::Recording,
+                Vec::new(),
+                false,
+                record,
+                When::Settled,
+            ));
+        }
     }
 
     /// Closes pop-ups that CRMs keep under another unique id than the call has now.
@@ -253,6 +273,7 @@ impl Told {
         let position = match kind {
             NoticeKind::Start => 0,
             NoticeKind::Upload => HISTORY_POSITION,
+            NoticeKind::Recording => RECORDING_POSITION,
             NoticeKind::Dial | NoticeKind::Bridge | NoticeKind::Hangup => {
                 self.next += 1;
                 i32::from(self.next)

@@ -54,10 +54,25 @@ impl<'a> Leg<'a> {
 
     /// The hangup that ends this leg, if it came.
     ///
-    /// Cause 26 is "answered elsewhere": a phone of a group that stops ringing, not an end.
+    /// Cause 26 is "answered elsewhere": a phone of a group that stops ringing, not an end. A hangup told once more to bring
+    /// the recording ends nothing: the leg ended with the one before.
     pub fn hangup(&self) -> Option<&'a Fact> {
-        self.of(EventKind::Hangup)
-            .rfind(|fact| fact.hangup_cause != Some(26))
+        let mut facts = self.facts.iter().rev().copied().peekable();
+        while let Some(fact) = facts.next() {
+            if fact.kind != EventKind::Hangup || fact.hangup_cause == Some(26) {
+                continue;
+            }
+            let brings_recording = facts.peek().is_some_and(|before| {
+                before.kind == EventKind::Hangup
+                    && before.hangup_cause != Some(26)
+                    && before.recording == 0
+                    && fact.recording != 0
+            });
+            if !brings_recording {
+                return Some(fact);
+            }
+        }
+        None
     }
 
     fn at(&self) -> i64 {

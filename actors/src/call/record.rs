@@ -177,6 +177,8 @@ pub enum NoticeKind {
     Hangup,
     /// The history record, with duration, result and recording.
     Upload,
+    /// The recording became known when the history had gone out without it.
+    Recording,
 }
 
 impl NoticeKind {
@@ -188,6 +190,7 @@ impl NoticeKind {
             NoticeKind::Bridge => "bridge",
             NoticeKind::Hangup => "hangup",
             NoticeKind::Upload => "upload",
+            NoticeKind::Recording => "recording",
         }
     }
 }

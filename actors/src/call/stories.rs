@@ -734,3 +734,17 @@ fn two_clients_whose_channels_meet_stay_two_calls() {
             .all(|record| record.outcome == Some(Outcome::Answered))
     );
 }
+
+#[test]
+fn a_hangup_sent_once_more_brings_the_recording() {
+    let a = ("1.1", "1.1");
+    let hangup = |second: f64, file: &str| {
+        let more = json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER", "RecordFile": file});
+        leg(second, Hangup, a, 0, CLIENT, CLIENT, more)
+    };
+    let mut events = inbound(a);
+    events.extend([hangup(9.0, ""), hangup(60.0, "1.1.wav")]);
+    let record = one(events);
+    assert_eq!(record.recording, "1.1.wav");
+    assert_eq!(record.talk_seconds, 8, "the call ended when it ended");
+}

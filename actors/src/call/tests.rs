@@ -279,18 +279,24 @@ fn doubled_events_change_nothing() {
     }
 }
 
+/// Fisher–Yates with a small generator of its own: the seed alone tells the order.
+pub fn shuffle<T>(list: &mut [T], seed: u64) {
+    let mut state = seed | 1;
+    for index in (1..list.len()).rev() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        list.swap(index, (state >> 33) as usize % (index + 1));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn any_order_comes_to_the_same(seed in any::<u64>()) {
         for (scenario, expected) in scenarios() {
             let mut events = read(&scenario);
-            // Fisher–Yates with a small generator of its own: the seed alone tells the order.
-            let mut state = seed | 1;
-            for index in (1..events.len()).rev() {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                events.swap(index, (state >> 33) as usize % (index + 1));
-            }
+            shuffle(&mut events, seed);
             prop_assert_eq!(differences(&run(&events), &expected), Vec::<String>::new(), "{}", scenario);
         }
     }
@@ -333,4 +339,73 @@ fn a_pop_up_is_closed_under_the_name_it_was_opened_with() {
         [pair("hangup:1.2", "1.2"), pair("hangup", "1.1")]
     );
     assert_eq!(told(&mut whole), [], "once is enough");
+}
+
+fn recordings_told(records: &[Record]) -> Vec<(String, bool)> {
+    let mut told = Told::default();
+    let planned = records
+        .iter()
+        .flat_map(|record| told.decide(record).notices);
+    let late = |kind| matches!(kind, NoticeKind::Upload | NoticeKind::Recording);
+    planned
+        .filter(|plan| late(plan.notice.kind))
+        .map(|plan| (plan.key, !plan.notice.record.recording.is_empty()))
+        .collect()
+}
+
+#[test]
+fn a_recording_later_than_the_hangup_is_a_notice_of_its_own() {
+    let with = crate::integration::sample::answered(1);
+    let without = Record {
+        recording: String::new(),
+        ..with.clone()
+    };
+    let pair = |key: &str, recorded| (key.to_owned(), recorded);
+    let (history, late) = (|recorded| pair("upload", recorded), pair("recording", true));
+    for (records, told) in [
+        (vec![with.clone()], vec![history(true)]),
+        (
+            vec![with.clone(), with.clone()],
+            vec![history(true), history(true)],
+        ),
+        (
+            vec![without.clone(), without.clone()],
+            vec![history(false), history(false)],
+        ),
+        (
+            // The history is renewed where it still waits, and the notice follows it where it went out.
+            vec![without.clone(), with.clone(), with],
+            vec![history(false), history(true), late, history(true)],
+        ),
+    ] {
+        assert_eq!(recordings_told(&records), told);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    /// However the events come, the last history holds the recording, and whoever was told of the call without it is told
+    /// of it once.
+    #[test]
+    fn in_any_order_a_recording_is_told(seed in any::<u64>()) {
+        for scenario in ["inbound-answered", "blind-transfer", "click-to-call", "outgoing-answered"] {
+            let mut events = read(scenario);
+            shuffle(&mut events, seed);
+            let mut records: BTreeMap<CallId, Vec<Record>> = BTreeMap::new();
+            follow(&events, 1, &mut |seen| match seen {
+                Seen::Record(record) => records.entry(record.call).or_default().push(record.clone()),
+                Seen::Absorbed { part, by } => {
+                    let parts = records.remove(&part).unwrap_or_default();
+                    records.entry(by).or_default().extend(parts.into_iter().filter(|record| record.call == by));
+                }
+            });
+            for (_, records) in records {
+                let told = recordings_told(&records);
+                let Some((_, recorded)) = told.iter().rfind(|(key, _)| key == "upload") else { continue };
+                let late = told.iter().filter(|(key, _)| key == "recording").count();
+                let missed = told.iter().any(|(key, recorded)| key == "upload" && !recorded);
+                prop_assert_eq!(late, usize::from(missed && *recorded), "{}: {:?}", scenario, told);
+            }
+        }
+    }
 }

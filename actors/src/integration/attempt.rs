@@ -21,7 +21,7 @@ use super::known::{Known, Tokens};
 use super::limiter::Limiter;
 use super::queue::is_history;
 use super::request::{LOGGED, Reply, Request, Trouble};
-use crate::call::record::{Notice, Record};
+use crate::call::record::{Notice, NoticeKind, Record};
 use crate::store::deliveries::Delivery;
 
 /// Requests of one conversation at most: a connector that never ends one is broken.
@@ -111,9 +111,10 @@ impl Means {
         };
         tried.phone = notice.record.phone.clone().unwrap_or_default();
         tried.extensions = notice.extensions.join(",");
-        tried.ended = match forbidden(&notice) {
-            Some(reason) => Ended::Nothing(reason.to_owned()),
-            None => {
+        tried.ended = match self.superfluous(&notice).await {
+            Err(failed) => Ended::Failed(failed),
+            Ok(Some(reason)) => Ended::Nothing(reason.to_owned()),
+            Ok(None) => {
                 let step =
                     |known: &Known, heard: &[Reply]| self.connector.deliver(&notice, known, heard);
                 let about = About {
@@ -131,6 +132,16 @@ impl Means {
             }
         };
         tried
+    }
+
+    /// Why there is nothing to say, whatever the CRM.
+    async fn superfluous(&self, notice: &Notice) -> Result<Option<&'static str>, Failed> {
+        if let Some(reason) = forbidden(notice) {
+            return Ok(Some(reason));
+        }
+        let is_late = notice.kind == NoticeKind::Recording;
+        let told = is_late && self.keeper.has_told_recording(&notice.record).await?;
+        Ok(told.then_some("the history told of the recording already"))
     }
 
     /// Many history records in one request. `None` when the connector will not: then they go one by one.

@@ -42,7 +42,7 @@ pub fn deliveries_for(
             let Some(kind) = wanted else {
                 continue;
             };
-            let payload = if kind.lasting && plan.when == When::Now {
+            let payload = if kind.lasting && is_moment(plan) {
                 timed.get_or_insert_with(|| written(&at(notice, now)))
             } else {
                 plain.get_or_insert_with(|| written(notice))
@@ -63,6 +63,11 @@ pub fn deliveries_for(
         }
     }
     rows
+}
+
+/// Whether the time of a notice is when it came to that, and not the call's own.
+fn is_moment(plan: &Planned) -> bool {
+    plan.when == When::Now || plan.notice.kind == NoticeKind::Recording
 }
 
 fn written(notice: &Notice) -> String {
@@ -93,7 +98,7 @@ fn times(
         _ if lasting => days,
         NoticeKind::Start | NoticeKind::Dial | NoticeKind::Bridge => ms(settings.popup_life_ms),
         NoticeKind::Hangup => ms(settings.hangup_life_ms),
-        NoticeKind::Upload => days,
+        NoticeKind::Upload | NoticeKind::Recording => days,
     };
     (from, from + life)
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::connector::{Failed, Kind};
 use super::known::{Known, Tokens};
-use crate::call::record::Record;
+use crate::call::record::{Notice, NoticeKind, Record};
+use crate::store::deliveries::{self, DeliveryState};
 use crate::store::{Store, StoreError, crm_tokens, memories};
 
 /// For how long a renewal may take before another may begin one.
@@ -73,6 +74,28 @@ impl Keeper {
             memory,
             tokens: tokens.map(|(_, tokens)| tokens),
         })
+    }
+
+    /// Whether the CRM was told of the call's recording with its history. Nothing but the row says so: it may have been
+    /// renewed, or gone out just before it would have been.
+    ///
+    /// # Errors
+    /// Our database is away: later.
+    pub async fn has_told_recording(&self, record: &Record) -> Result<bool, Failed> {
+        let (enterprise, kind, call) = (self.enterprise, self.kind.name, record.call);
+        let rows = self
+            .store
+            .read(move |conn| deliveries::of_call(conn, enterprise, call))
+            .await
+            .map_err(|error| away(&error))?;
+        let history = rows
+            .iter()
+            .find(|row| row.integration == kind && row.kind == NoticeKind::Upload.as_str());
+        Ok(history.is_some_and(|row| {
+            row.state == DeliveryState::Done
+                && serde_json::from_str::<Notice>(&row.payload)
+                    .is_ok_and(|told| !told.record.recording.is_empty())
+        }))
     }
 
     /// Keeps what the connector wants to know of the call when it is asked again.

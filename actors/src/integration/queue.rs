@@ -36,7 +36,7 @@ struct Call {
 
 /// Whether a delivery is history: it can wait, and it is never too late.
 pub fn is_history(kind: &str) -> bool {
-    kind.starts_with("upload")
+    kind.starts_with("upload") || kind == "recording"
 }
 
 impl Queue {
@@ -76,7 +76,8 @@ impl Queue {
 
     /// Takes a row that was claimed from the table; there may be more of its call there.
     pub fn push_claimed(&mut self, row: Delivery, now: Instant) {
-        // Nothing comes after history, so there is nothing to remember for ten minutes after every call.
+        // Nothing that comes with its event comes after history, so there is nothing to remember for ten minutes after
+        // every call.
         if !is_history(&row.kind) {
             self.mark_away(row.call, now);
         }

@@ -147,7 +147,9 @@ pub fn notice(kind: NoticeKind, record: Record) -> Notice {
     let extensions = match kind {
         NoticeKind::Dial => record.rung.clone(),
         NoticeKind::Bridge => record.talked.clone(),
-        NoticeKind::Start | NoticeKind::Hangup | NoticeKind::Upload => Vec::new(),
+        NoticeKind::Start | NoticeKind::Hangup | NoticeKind::Upload | NoticeKind::Recording => {
+            Vec::new()
+        }
     };
     Notice {
         kind,

@@ -20,7 +20,7 @@ pub struct NewDelivery {
     pub integration: String,
     pub call: CallId,
     pub unique_id: String,
-    /// "dial", "dial:151", "bridge:150", "hangup", "upload", "message" …; unique within (call, integration).
+    /// "dial", "dial:151", "bridge:150", "hangup", "upload", "recording", "message" …; unique within (call, integration).
     pub kind: String,
     /// Its place among the deliveries of the call to the integration.
     pub position: i32,

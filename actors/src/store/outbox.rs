@@ -337,7 +337,7 @@ pub fn resend(
             found = found.filter(deliveries::created_at.lt(Time::from(to)));
         }
         let found: Vec<(i64, String, String)> = found.load(c)?;
-        let lasts = |kind: &str, integration: &str| kind.starts_with("upload") || wanted.lasting.contains(&integration);
+        let lasts = |kind: &str, integration: &str| kind.starts_with("upload") || kind == "recording" || wanted.lasting.contains(&integration);
         let (history, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, kind, integration)| lasts(kind, integration));
         let mut integrations = Vec::new();
         for (rows, until) in [(others, popup_until), (history, history_until)] {

@@ -19,7 +19,7 @@ pub fn number(store: &Store, sql: &str) -> i64 {
 
 /// What is not done yet, for the words of a failing test.
 pub fn open_deliveries(store: &Store) -> String {
-    let kinds = ["dial", "bridge", "hangup", "upload", "message"];
+    let kinds = ["dial", "bridge", "hangup", "upload", "recording", "message"];
     kinds
         .map(|kind| {
             let open = "SELECT COUNT(*) FROM deliveries WHERE state IN ('due', 'leased')";

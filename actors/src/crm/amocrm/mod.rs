@@ -94,7 +94,8 @@ pub static KIND: Kind = Kind {
             required: false,
         },
     ],
-    // Its card cannot be closed from outside, and there is no "answered".
+    // Its card cannot be closed from outside, and there is no "answered". A call in a history has no way to get its
+    // recording later: no change of a call is documented, and adding it again is a second note.
     wants: &[NoticeKind::Dial, NoticeKind::Upload],
     lasting: false,
     remembers: false,
@@ -246,9 +247,10 @@ impl AmoCrm {
         match (notice.kind, heard) {
             (NoticeKind::Dial, _) if !settings.send_dial => off(),
             (NoticeKind::Upload, _) if !settings.send_upload => off(),
-            (NoticeKind::Start | NoticeKind::Bridge | NoticeKind::Hangup, _) => {
-                Step::Nothing("amoCRM has no event for this".into())
-            }
+            (
+                NoticeKind::Start | NoticeKind::Bridge | NoticeKind::Hangup | NoticeKind::Recording,
+                _,
+            ) => Step::Nothing("amoCRM has no event for this".into()),
             (NoticeKind::Dial, []) => match map::popup(notice, settings) {
                 Ok(body) => Step::Send(api::show(settings, &body)),
                 Err(reason) => Step::Nothing(reason),

@@ -91,6 +91,17 @@ pub fn uploaded(reply: &Reply, external_id: &str) -> Result<Delivered, Failed> {
     Ok(Delivered::Taken(String::new()))
 }
 
+/// What can be said of a recording that was told with a second upload: whether the CRM adds it to a call that it has is
+/// not documented, and its answer does not tell.
+pub fn recording_told(uploaded: Delivered) -> Delivered {
+    match uploaded {
+        Delivered::Duplicate => Delivered::Taken(
+            "RetailCRM had the call already; whether it takes the recording it does not say".into(),
+        ),
+        taken => taken,
+    }
+}
+
 /// Questions of ours.
 pub fn ask(settings: &Settings, question: &Question, heard: &[Reply]) -> Step<Answer> {
     match (question, heard) {

@@ -64,7 +64,12 @@ pub static KIND: Kind = Kind {
         },
     ],
     // It has no "answered" event.
-    wants: &[NoticeKind::Dial, NoticeKind::Hangup, NoticeKind::Upload],
+    wants: &[
+        NoticeKind::Dial,
+        NoticeKind::Hangup,
+        NoticeKind::Upload,
+        NoticeKind::Recording,
+    ],
     lasting: false,
     remembers: false,
     authorizes: false,
@@ -116,12 +121,16 @@ impl Connector for RetailCrm {
             (NoticeKind::Start | NoticeKind::Bridge, _) => {
                 Step::Nothing("RetailCRM has no event for this".into())
             }
-            (NoticeKind::Upload, None) => Step::Send(api::upload(
+            // The call a second time, by the same id: that makes no second record, and it is the only place of a recording.
+            (NoticeKind::Upload | NoticeKind::Recording, None) => Step::Send(api::upload(
                 &self.settings,
                 &[map::history(notice, &self.settings, &self.facts)],
             )),
             (NoticeKind::Upload, Some(reply)) => {
                 end(api::uploaded(reply, &notice.record.unique_id))
+            }
+            (NoticeKind::Recording, Some(reply)) => {
+                end(api::uploaded(reply, &notice.record.unique_id).map(api::recording_told))
             }
             (NoticeKind::Dial | NoticeKind::Hangup, None) => {
                 match map::event(notice, &self.settings, &self.facts) {

@@ -48,7 +48,7 @@ impl Settings {
             NoticeKind::Start => false,
             NoticeKind::Dial | NoticeKind::Bridge => self.send_dial,
             NoticeKind::Hangup => self.send_hangup,
-            NoticeKind::Upload => self.send_upload,
+            NoticeKind::Upload | NoticeKind::Recording => self.send_upload,
         }
     }
 

@@ -18,10 +18,13 @@ pub struct Call {
     pub begun: String,
     pub result: &'static str,
     pub seconds: i32,
+    /// Where the recording is heard. It may come later: then the notice is of its own kind, and the same call is put again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
 }
 
 /// The notice's call.
-pub fn call(notice: &Notice, time_zone: Tz) -> Call {
+pub fn call(notice: &Notice, public_url: &str, time_zone: Tz) -> Call {
     let record = &notice.record;
     Call {
         id: record.unique_id.clone(),
@@ -44,5 +47,7 @@ pub fn call(notice: &Notice, time_zone: Tz) -> Call {
             Some(Outcome::Missed | Outcome::Failed | Outcome::Lost) => "not talked",
         },
         seconds: record.talk_seconds,
+        recording: (!record.recording.is_empty() && !public_url.is_empty())
+            .then(|| format!("{public_url}/recordings/file/{}", record.uuid)),
     }
 }

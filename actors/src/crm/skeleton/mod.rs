@@ -58,6 +58,7 @@ pub static KIND: Kind = Kind {
         NoticeKind::Bridge,
         NoticeKind::Hangup,
         NoticeKind::Upload,
+        NoticeKind::Recording,
     ],
     lasting: false,
     remembers: false,
@@ -70,6 +71,7 @@ fn connect(place: &Place<'_>, settings: &Value) -> Connected {
     Ok(Box::new(Skeleton {
         settings: Settings::read(place, settings)?,
         // Take from the place what the mapping needs, once: the connector lives as long as the configuration.
+        public_url: place.public_url.to_owned(),
         time_zone: place.enterprise.time_zone,
     }))
 }
@@ -77,6 +79,7 @@ fn connect(place: &Place<'_>, settings: &Value) -> Connected {
 /// One enterprise's account. What is in here never changes: new settings make a new one.
 struct Skeleton {
     settings: Settings,
+    public_url: String,
     time_zone: chrono_tz::Tz,
 }
 
@@ -115,10 +118,14 @@ impl Connector for Skeleton {
                 }
             }
             (
-                NoticeKind::Start | NoticeKind::Bridge | NoticeKind::Hangup | NoticeKind::Upload,
+                NoticeKind::Start
+                | NoticeKind::Bridge
+                | NoticeKind::Hangup
+                | NoticeKind::Upload
+                | NoticeKind::Recording,
                 [],
             ) => {
-                let call = map::call(notice, self.time_zone);
+                let call = map::call(notice, &self.public_url, self.time_zone);
                 Step::Send(api::put_call(&self.settings, &call))
             }
             (_, [.., last]) => match api::taken(last) {

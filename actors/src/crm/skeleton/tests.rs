@@ -78,7 +78,7 @@ fn history_is_one_request() {
     insta::assert_snapshot!(sent(connector().deliver(&notice, &Known::default(), &[])), @r#"
     PUT https://crm.example/calls/1772363109.1
     Authorization: •••
-    {"begun":"2026-03-01T14:05:09","direction":"incoming","extension":"151","id":"1772363109.1","phone":"+375296254070","result":"talked","seconds":62}
+    {"begun":"2026-03-01T14:05:09","direction":"incoming","extension":"151","id":"1772363109.1","phone":"+375296254070","recording":"https://pbx.example/recordings/file/01935d00-0000-7000-8000-000000000001","result":"talked","seconds":62}
     "#);
     let conflict = connector().deliver(&notice, &Known::default(), &[Reply::new(409, "{}")]);
     assert!(matches!(conflict, Step::End(Delivered::Duplicate)));

@@ -62,7 +62,7 @@ impl Type {
             NoticeKind::Bridge if before(notice).is_some() => Type::Transferred,
             NoticeKind::Bridge => Type::Answered,
             NoticeKind::Hangup => Type::Ended,
-            NoticeKind::Upload => Type::RecordingReady,
+            NoticeKind::Upload | NoticeKind::Recording => Type::RecordingReady,
         }
     }
 }
@@ -209,6 +209,7 @@ fn happened(notice: &Notice, kind: Type) -> DateTime<Utc> {
     let record = &notice.record;
     // The call's own times are the host's; of what has none, the moment when we heard of it is the nearest.
     match kind {
+        _ if notice.kind == NoticeKind::Recording => None,
         Type::Started => Some(record.received_at),
         Type::Ringing => None,
         Type::Answered => record.answered_at,

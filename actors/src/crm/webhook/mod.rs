@@ -54,6 +54,7 @@ pub static KIND: Kind = Kind {
         NoticeKind::Bridge,
         NoticeKind::Hangup,
         NoticeKind::Upload,
+        NoticeKind::Recording,
     ],
     lasting: true,
     remembers: false,

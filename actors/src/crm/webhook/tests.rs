@@ -84,6 +84,13 @@ fn each_moment_of_a_call_is_an_event_of_the_schema() {
         ),
         ("recording", of(NoticeKind::Upload, sample::answered(1))),
         (
+            "recording-later",
+            Notice {
+                at: Some(sample::morning() + chrono::Duration::minutes(5)),
+                ..of(NoticeKind::Recording, sample::answered(1))
+            },
+        ),
+        (
             "outgoing",
             of(NoticeKind::Hangup, sample::outgoing(sample::answered(1))),
         ),
@@ -167,6 +174,11 @@ fn a_message_keeps_its_id_through_tries_and_replays() {
         ..ended.clone()
     };
     assert_eq!(id(&ended), id(&later));
+    let recorded = |kind| id(&sample::notice(kind, sample::answered(1)));
+    assert_eq!(
+        recorded(NoticeKind::Upload),
+        recorded(NoticeKind::Recording)
+    );
     let mut again = ended.clone();
     again.record.ended_at = Some(sample::morning() + chrono::Duration::seconds(99));
     let others = [

@@ -3,6 +3,7 @@
 
 mod amocrm;
 mod known;
+mod recording;
 mod webhook;
 mod world;
 

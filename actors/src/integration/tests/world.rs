@@ -172,12 +172,17 @@ impl World {
 
     /// Connects the enterprise to another kind instead.
     pub fn connect(&mut self, number: usize, kind: &str, settings: Value) {
+        self.connect_all(number, &[(kind, settings)]);
+    }
+
+    /// Connects the enterprise to these kinds instead.
+    pub fn connect_all(&mut self, number: usize, integrations: &[(&str, Value)]) {
         let old = &self.enterprises[number];
         let new = Enterprise {
             id: old.id,
             number: old.number.clone(),
             token: format!("t{number}").into(),
-            ..sample::enterprise(&[(kind, settings)])
+            ..sample::enterprise(integrations)
         };
         self.cache.replace(new);
         self.enterprises = self.cache.all();
@@ -324,6 +329,7 @@ fn plan(kind: NoticeKind, record: &Record) -> Planned {
         NoticeKind::Bridge => (2, When::Now),
         NoticeKind::Hangup => (3, When::Now),
         NoticeKind::Upload => (1_000, When::Settled),
+        NoticeKind::Recording => (1_001, When::Settled),
     };
     Planned {
         key: kind.as_str().into(),
