@@ -13,6 +13,7 @@ pub mod house;
 pub mod logging;
 pub mod masked;
 pub mod replay;
+pub mod retention;
 pub mod startup;
 pub mod state;
 pub mod temporary;

@@ -98,12 +98,21 @@ async fn settings_are_changed_or_refused_and_a_new_token_holds_at_once() {
         &door,
         &admin,
         "/enterprise/0367",
-        &form(&[("name", "june two"), ("debug_log", "1")]),
+        &form(&[
+            ("name", "june two"),
+            ("debug_log", "1"),
+            ("events_days", "45"),
+        ]),
     )
     .await;
     assert!(
         saved.body.contains("Saved") && saved.body.contains("june two"),
         "{saved:?}"
+    );
+    let page = door.page(&admin, "/enterprise/0367").await;
+    assert!(
+        page.body.contains("name=\"events_days\" value=\"45\""),
+        "{page:?}"
     );
     // An administrator's form cannot switch the enterprise off: it has no such field.
     let dial =
@@ -116,6 +125,8 @@ async fn settings_are_changed_or_refused_and_a_new_token_holds_at_once() {
         ("country", "ZZ", "no country"),
         ("host_address", "a b", "no address"),
         ("name", " ", "must not be empty"),
+        ("events_days", "a year", "events_days"),
+        ("events_days", "-1", "events_days"),
     ] {
         let refused = send(&door, &admin, "/enterprise/0367", &form(&[(name, value)])).await;
         assert!(

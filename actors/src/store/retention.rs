@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::conn::on;
 use super::schema::{
-    call_events, calls, deliveries, integration_logs, refusals, telegram_messages,
+    audit_log, call_events, calls, deliveries, integration_logs, refusals, telegram_messages,
 };
 use super::time::Time;
 use super::{Conn, StoreError};
@@ -38,33 +38,52 @@ pub fn events(
     }))
 }
 
-/// Removes up to `part` rows each of logs, settled deliveries, refusals and Telegram messages before a time, of every
-/// enterprise. Gives how many in all.
+/// The oldest rows of a table that are over, as far as they are older than a time.
+macro_rules! remove_oldest {
+    ($c:ident, $table:ident, $time:ident, $which:expr, $before:expr, $part:expr) => {{
+        let old: Vec<(i64, Time)> = $table::table
+            .filter($which)
+            .order($table::id)
+            .limit($part)
+            .select(($table::id, $table::$time))
+            .load($c)?;
+        let old: Vec<i64> = old
+            .into_iter()
+            .filter(|(_, at)| *at < $before)
+            .map(|(id, _)| id)
+            .collect();
+        diesel::delete($table::table.filter($table::id.eq_any(&old))).execute($c)?
+    }};
+}
+
+/// Removes up to `part` rows each of logs, settled deliveries and Telegram messages before a time, of every enterprise.
+/// Gives how many in all.
 ///
 /// # Errors
 /// The database's own.
 pub fn logs(conn: &mut Conn, before: DateTime<Utc>, part: i64) -> Result<usize, StoreError> {
     let before = Time::from(before);
-    macro_rules! oldest {
-        ($c:ident, $table:ident, $time:ident, $which:expr) => {{
-            let old: Vec<(i64, Time)> = $table::table
-                .filter($which)
-                .order($table::id)
-                .limit(part)
-                .select(($table::id, $table::$time))
-                .load($c)?;
-            let old: Vec<i64> = old
-                .into_iter()
-                .filter(|(_, at)| *at < before)
-                .map(|(id, _)| id)
-                .collect();
-            diesel::delete($table::table.filter($table::id.eq_any(&old))).execute($c)?
-        }};
-    }
     Ok(on!(conn, c => {
-        oldest!(c, integration_logs, created_at, integration_logs::id.gt(0))
-            + oldest!(c, deliveries, created_at, deliveries::state.ne_all(["due", "leased"]))
-            + oldest!(c, refusals, created_at, refusals::id.gt(0))
-            + oldest!(c, telegram_messages, updated_at, telegram_messages::is_final.eq(true))
+        remove_oldest!(c, integration_logs, created_at, integration_logs::id.gt(0), before, part)
+            + remove_oldest!(c, deliveries, created_at, deliveries::state.ne_all(["due", "leased"]), before, part)
+            + remove_oldest!(c, telegram_messages, updated_at, telegram_messages::is_final.eq(true), before, part)
     }))
+}
+
+/// Removes up to `part` events that were turned away before a time.
+///
+/// # Errors
+/// The database's own.
+pub fn refused(conn: &mut Conn, before: DateTime<Utc>, part: i64) -> Result<usize, StoreError> {
+    let before = Time::from(before);
+    Ok(on!(conn, c => remove_oldest!(c, refusals, created_at, refusals::id.gt(0), before, part)))
+}
+
+/// Removes up to `part` records of who changed what before a time.
+///
+/// # Errors
+/// The database's own.
+pub fn audit(conn: &mut Conn, before: DateTime<Utc>, part: i64) -> Result<usize, StoreError> {
+    let before = Time::from(before);
+    Ok(on!(conn, c => remove_oldest!(c, audit_log, created_at, audit_log::id.gt(0), before, part)))
 }

@@ -15,10 +15,14 @@ use super::{change, context, find, spread};
 use crate::cli::check;
 use crate::config::mask;
 use crate::error::AppError;
+use crate::retention::EVENTS_DAYS;
 use crate::state::App;
 use crate::web::session::policy::Role;
 use crate::web::session::{State, new_token};
 use crate::web::visit::Visit;
+
+/// A hundred years: more is a slip of the finger.
+const LONGEST_KEPT: u32 = 36_500;
 
 /// The form. Check boxes are "1" or absent.
 #[derive(Clone, Default, Deserialize, Serialize)]
@@ -34,6 +38,8 @@ pub struct Form {
     ssh_user: String,
     originate_context: String,
     redirect_context: String,
+    /// Days; empty: as the server's settings say.
+    events_days: String,
     active: String,
     debug_log: String,
 }
@@ -52,6 +58,10 @@ impl Form {
             ssh_user: row.ssh_user.clone(),
             originate_context: row.originate_context.clone(),
             redirect_context: row.redirect_context.clone(),
+            events_days: match row.settings.get(EVENTS_DAYS) {
+                Some(Value::Number(days)) => days.to_string(),
+                _ => String::new(),
+            },
             active: flag(row.active),
             debug_log: flag(row.debug_log),
         }
@@ -91,6 +101,16 @@ impl Form {
         row.ssh_user = word("ssh_user", self.ssh_user.trim(), true)?;
         row.originate_context = word("originate_context", self.originate_context.trim(), false)?;
         row.redirect_context = word("redirect_context", self.redirect_context.trim(), false)?;
+        let days = self.events_days.trim();
+        let mut settings = row.settings.as_object().cloned().unwrap_or_default();
+        if days.is_empty() {
+            settings.remove(EVENTS_DAYS);
+        } else {
+            let days = days.parse().ok().filter(|days| *days <= LONGEST_KEPT);
+            let days: u32 = days.ok_or(format!("events_days: 0 … {LONGEST_KEPT} days"))?;
+            settings.insert(EVENTS_DAYS.into(), days.into());
+        }
+        row.settings = Value::Object(settings);
         row.debug_log = !self.debug_log.is_empty();
         if wide {
             row.active = !self.active.is_empty();
@@ -296,6 +316,7 @@ async fn draw(
     let mut context = context(visit, enterprise, "settings")?;
     context.insert("form", form);
     context.insert("told", &told);
+    context.insert("events_days", &app.settings.retention.events_days);
     context.insert("token", &mask(row.token.expose_secret()));
     context.insert(
         "secret",
@@ -314,6 +335,7 @@ fn draw_new(
 ) -> Result<HttpResponse, AppError> {
     let mut context = visit.context();
     context.insert("form", form);
+    context.insert("events_days", &app.settings.retention.events_days);
     context.insert("wide", &true);
     context.insert("told", &json!({"problem": problem}));
     visit.page(app, "enterprise/new.html", &context)
