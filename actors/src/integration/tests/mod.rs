@@ -4,6 +4,7 @@
 mod amocrm;
 mod known;
 mod recording;
+mod table;
 mod webhook;
 mod world;
 
