@@ -278,6 +278,42 @@ fn a_plain_hosts_click_is_joined_by_extension_and_number() {
         refused(&click(&crm, &[("code", "299"), ("phone", CLIENT)]), 400),
         "unknown_extension"
     );
+
+    // A click in another CRM goes the same way: amoCRM's own widget, whose address has a key.
+    change(&world, |june| {
+        june.integrations["amocrm"] = json!({"enabled": true, "subdomain": "acme", "access_token": "x",
+            "send_dial": false, "send_upload": false, "widget_secret": "w1dget", "address_key": "k3y-of-june"});
+    });
+    let widget = |secret: &str, key: &str| {
+        let number = escape("+375296254099");
+        crm.get(&format!(
+            "/crm/amocrm/{key}?_secret={secret}&_action=call&from=150&to={number}"
+        ))
+    };
+    host.phone("+375296254099", "answer:1:1");
+    assert_eq!(widget("w1dget", "another-key").status, 401);
+    assert!(
+        widget("wrong", "k3y-of-june")
+            .body
+            .contains("secret is wrong")
+    );
+    let said = widget("w1dget", "k3y-of-june").body;
+    let id = said
+        .split('"')
+        .find(|part| part.len() > 20)
+        .unwrap_or_default()
+        .to_owned();
+    assert!(said.starts_with("asterisk_cb(") && !id.is_empty(), "{said}");
+    let talking = reaches(&root, &id, "talking");
+    let page = root.get(&format!(
+        "/calls/{}?lang=en",
+        talking["call"].as_str().expect("its call")
+    ));
+    assert!(
+        page.body.contains("from amoCRM"),
+        "the call's page tells whence it came"
+    );
+    reaches(&root, &id, "ended");
     host.quiet();
 }
 
