@@ -25,6 +25,6 @@ pub use handle::Calls;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
-pub(crate) mod stories;
+mod stories;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -7,12 +7,13 @@ pub mod amocrm;
 mod conformance;
 pub mod retailcrm;
 pub mod skeleton;
+pub mod uon;
 pub mod webhook;
 
 use crate::integration::connector::Kind;
 
 /// Every kind an enterprise can connect, in the order the pages show them.
-pub static KINDS: &[&Kind] = &[&retailcrm::KIND, &amocrm::KIND, &webhook::KIND];
+pub static KINDS: &[&Kind] = &[&retailcrm::KIND, &amocrm::KIND, &uon::KIND, &webhook::KIND];
 
 /// The kind with this name.
 pub fn find(name: &str) -> Option<&'static Kind> {

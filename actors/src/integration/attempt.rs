@@ -225,6 +225,7 @@ impl Means {
             Ok(known) => known,
             Err(failed) => return Talked::Failed(failed),
         };
+        known.talk = rand::random();
         if let Err(failed) = self.renew_ahead(&mut known, exchanges).await {
             return Talked::Failed(failed);
         }

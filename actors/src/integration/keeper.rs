@@ -73,6 +73,7 @@ impl Keeper {
         Ok(Known {
             memory,
             tokens: tokens.map(|(_, tokens)| tokens),
+            ..Known::default()
         })
     }
 

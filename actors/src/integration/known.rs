@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 /// See the module's head. `default()` is what a link knows at first: nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
+    /// Which conversation this is: another number whenever a delivery is tried again. What was kept under another number
+    /// was kept by a try that ended or was cut off, which a connector can tell in no other way.
+    pub talk: u32,
     /// What this connector kept about this call, by `Step::Keep`; `Null` at first. Only for kinds that remember.
     pub memory: Value,
     /// Only for kinds that authorize, once a person has let us in.

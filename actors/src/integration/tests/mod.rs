@@ -4,7 +4,7 @@
 mod amocrm;
 mod known;
 mod recording;
-mod table;
+mod uon;
 mod webhook;
 mod world;
 

@@ -2,7 +2,6 @@
 //! strict RetailCRM. Tests are plain functions; they wait for conditions, never for time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -49,7 +48,6 @@ pub struct World {
     cache: Cache,
     enterprises: Vec<Arc<Enterprise>>,
     house: Option<House>,
-    told: AtomicU64,
 }
 
 struct House {
@@ -120,7 +118,6 @@ impl World {
             cache,
             enterprises,
             house: None,
-            told: AtomicU64::new(0),
         };
         world.start(settings);
         world
@@ -208,12 +205,7 @@ impl World {
 
     /// Tells what a call of a capture calls for, one commit a notice.
     pub fn tell_planned(&self, number: usize, planned: Planned) {
-        // The same may be called for again: each is an event of its own.
-        let key = format!(
-            "{}/{}",
-            planned.key,
-            self.told.fetch_add(1, Ordering::Relaxed)
-        );
+        let key = planned.key.clone();
         self.commit_planned(number, vec![planned], &[&key], true);
     }
 
@@ -292,15 +284,6 @@ impl World {
                 && rows
                     .iter()
                     .all(|row| !matches!(row.state, DeliveryState::Due | DeliveryState::Leased))
-        });
-    }
-
-    /// Waits until nobody has anything open.
-    pub fn idle(&self) {
-        self.until("nothing is open", |world| {
-            wait(world.store.read(crate::store::outbox::backlog))
-                .unwrap()
-                .is_empty()
         });
     }
 

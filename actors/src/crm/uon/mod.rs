@@ -1,0 +1,183 @@
+//! U-ON.Travel: a pop-up on ringing, the history with recordings, names and responsible managers by number, clicks on
+//! numbers. Settings in `settings.rs`, URLs and answers in `api.rs`, our words to theirs in `map.rs`, the two
+//! conversations in `popup.rs` and `upload.rs`, questions in `questions.rs`, clicks in `clicks.rs`.
+//!
+//! U-ON takes the same thing twice and has no field by which it could tell. So what is about to be told is kept before it is
+//! sent (`memory.rs`); a try that finds it kept is not the first, and asks before it tells again where there is
+//! something to ask: the history can be read, pop-ups cannot.
+
+mod api;
+mod clicks;
+mod map;
+mod memory;
+mod popup;
+mod questions;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use serde_json::Value;
+
+use crate::call::record::{Notice, NoticeKind};
+use crate::integration::connector::{
+    Answer, Connector, Delivered, Failed, Field, Input, Kind, Place, Question, SettingsFault, Step,
+};
+use crate::integration::incoming::{Done, Incoming, Spoken, Wish};
+use crate::integration::known::Known;
+use crate::integration::limiter::Rate;
+use crate::integration::request::{Reply, Request};
+use crate::integration::unknown;
+use memory::Memory;
+use settings::{Settings, TIME_ZONES, UNKNOWN};
+
+/// U-ON.Travel, described.
+pub static KIND: Kind = Kind {
+    name: "uon",
+    title: "U-ON.Travel",
+    fields: &[
+        Field {
+            name: "api_key",
+            input: Input::Secret,
+            required: true,
+        },
+        Field {
+            name: "cabinet",
+            input: Input::Text,
+            required: false,
+        },
+        Field {
+            name: unknown::FIELD,
+            input: Input::Choice(UNKNOWN),
+            required: false,
+        },
+        Field {
+            name: "time_zone",
+            input: Input::Choice(TIME_ZONES),
+            required: false,
+        },
+        Field {
+            name: "send_dial",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "send_upload",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "api_url",
+            input: Input::Url,
+            required: false,
+        },
+        Field {
+            name: "user_extensions",
+            input: Input::Extensions,
+            required: false,
+        },
+    ],
+    // A pop-up cannot be changed or closed, and a row of the history cannot be changed: what comes later has no place.
+    wants: &[NoticeKind::Dial, NoticeKind::Upload],
+    lasting: false,
+    remembers: true,
+    authorizes: false,
+    hears: true,
+    connect: |place, settings| Ok(Box::new(Uon::new(place, settings)?)),
+};
+
+/// One enterprise's cabinet.
+#[derive(Debug)]
+struct Uon {
+    settings: Settings,
+    facts: map::Facts,
+    /// Where clicks come to, once the settings are saved.
+    address: Option<String>,
+}
+
+impl Uon {
+    fn new(place: &Place<'_>, settings: &Value) -> Result<Self, SettingsFault> {
+        let address = place.address("uon", settings);
+        let settings = Settings::read(place, settings)?;
+        Ok(Self {
+            facts: map::Facts::of(place, settings.moscow),
+            address,
+            settings,
+        })
+    }
+}
+
+/// Why a conversation does not go on by itself.
+enum Halt {
+    Send(Box<Request>),
+    Keep(Value),
+    Nothing(String),
+    Failed(Failed),
+}
+
+impl From<Failed> for Halt {
+    fn from(failed: Failed) -> Self {
+        Halt::Failed(failed)
+    }
+}
+
+/// The answers of a conversation, read in order.
+struct Heard<'a> {
+    all: &'a [Reply],
+    read: usize,
+}
+
+impl<'a> Heard<'a> {
+    /// The next answer; where it was not heard yet, this is asked.
+    fn next(&mut self, ask: impl FnOnce() -> Request) -> Result<&'a Reply, Halt> {
+        let reply = self.all.get(self.read);
+        self.read += 1;
+        reply.ok_or_else(|| Halt::Send(Box::new(ask())))
+    }
+}
+
+impl Connector for Uon {
+    fn rates(&self) -> Vec<Rate> {
+        vec![Rate {
+            lane: api::LANE,
+            // Ten within any second, however it counts them.
+            per_second: 6.5,
+            burst: Some(3.0),
+        }]
+    }
+
+    fn deliver(&self, notice: &Notice, known: &Known, heard: &[Reply]) -> Step<Delivered> {
+        let off = || Step::Nothing("switched off in the integration's settings".into());
+        let memory = Memory::read(known);
+        let heard = Heard {
+            all: heard,
+            read: 0,
+        };
+        let talked = match notice.kind {
+            NoticeKind::Dial if !self.settings.send_dial => return off(),
+            NoticeKind::Upload if !self.settings.send_upload => return off(),
+            NoticeKind::Dial => popup::tell(self, notice, memory, heard),
+            NoticeKind::Upload => upload::tell(self, notice, memory, heard),
+            _ => return Step::Nothing("U-ON has no place for this".into()),
+        };
+        match talked {
+            Ok(delivered) => Step::End(delivered),
+            Err(Halt::Send(request)) => Step::Send(*request),
+            Err(Halt::Keep(memory)) => Step::Keep(memory),
+            Err(Halt::Nothing(reason)) => Step::Nothing(reason),
+            Err(Halt::Failed(failed)) => Step::Failed(failed),
+        }
+    }
+
+    fn ask(&self, question: &Question, _: &Known, heard: &[Reply]) -> Step<Answer> {
+        questions::ask(self, question, heard)
+    }
+
+    fn hear(&self, incoming: &Incoming, _: &Known) -> Result<Wish, String> {
+        clicks::hear(&self.settings, incoming)
+    }
+
+    fn speak(&self, _: &Incoming, outcome: Result<&Done, (u16, &str)>) -> Spoken {
+        clicks::speak(outcome)
+    }
+}
