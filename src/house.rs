@@ -14,6 +14,7 @@ use actors::call::intake::{Counters, Deps, Times};
 use actors::integration::retry::Plan;
 use actors::integration::{self, Integrations, breaker};
 use actors::live::Board;
+use actors::retention;
 use actors::store::Store;
 use actors::telegram::{self, Telegram};
 use anyhow::Context as _;
@@ -124,6 +125,11 @@ impl House {
             );
         }
         let calls = Calls::start(deps, &arbiters, unfinished);
+        retention::start(
+            store.clone(),
+            retention_terms(settings),
+            &Arbiter::new().handle(),
+        );
         Ok(House {
             store,
             cache,
@@ -147,6 +153,17 @@ pub fn host_terms(settings: &Settings) -> asterisk::Terms {
         sessions: hosts.sessions,
         idle: *hosts.idle,
         waiting: hosts.waiting,
+    }
+}
+
+/// What is kept for how long, by the settings.
+fn retention_terms(settings: &Settings) -> retention::Terms {
+    let kept = &settings.retention;
+    retention::Terms {
+        events: kept.events_days,
+        logs: kept.integration_logs_days,
+        refusals: kept.refusals_days,
+        audit: kept.audit_days,
     }
 }
 

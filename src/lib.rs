@@ -13,7 +13,6 @@ pub mod house;
 pub mod logging;
 pub mod masked;
 pub mod replay;
-pub mod retention;
 pub mod startup;
 pub mod state;
 pub mod temporary;

@@ -19,7 +19,6 @@ use tokio::task::JoinHandle;
 use crate::config::{Loaded, Settings};
 use crate::debug_log::{self, DebugLog};
 use crate::house::House;
-use crate::retention;
 use crate::state::App;
 use crate::web::emulator::runs::Runs;
 use crate::web::events::gauge::Gauge;
@@ -73,7 +72,6 @@ pub async fn build(
         redirects,
     } = House::start(&settings, store).await?;
     show_ended(&store, &board).await?;
-    retention::start(store.clone(), cache.clone(), settings.retention.clone());
     let debug_log = DebugLog::start(debug_log::Place {
         folder: settings.log.folder.clone().into(),
         rotate_size: settings.log.rotate_size.0 as u64,

@@ -9,5 +9,6 @@ pub mod call;
 pub mod crm;
 pub mod integration;
 pub mod live;
+pub mod retention;
 pub mod store;
 pub mod telegram;

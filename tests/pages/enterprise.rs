@@ -64,7 +64,7 @@ async fn a_superadmin_makes_an_enterprise_and_its_token_is_shown_once() {
     for (fields, words) in [
         (
             form(&[("number", "0500"), ("name", "again")]),
-            "there is an enterprise of this number already",
+            "There is an enterprise of this number already",
         ),
         (form(&[("number", "05x")]), "digits only"),
         (
@@ -98,35 +98,35 @@ async fn settings_are_changed_or_refused_and_a_new_token_holds_at_once() {
         &door,
         &admin,
         "/enterprise/0367",
-        &form(&[
-            ("name", "june two"),
-            ("debug_log", "1"),
-            ("events_days", "45"),
-        ]),
+        &form(&[("name", "june two"), ("debug_log", "1")]),
     )
     .await;
     assert!(
         saved.body.contains("Saved") && saved.body.contains("june two"),
         "{saved:?}"
     );
-    let page = door.page(&admin, "/enterprise/0367").await;
-    assert!(
-        page.body.contains("name=\"events_days\" value=\"45\""),
-        "{page:?}"
-    );
+    for (days, shown) in [("0", "0"), (" 365 ", "365"), ("", "")] {
+        let fields = form(&[("events_days", days), ("recording_links", "1")]);
+        let saved = send(&door, &admin, "/enterprise/0367", &fields).await;
+        let field = format!("name=\"events_days\" value=\"{shown}\"");
+        assert!(saved.body.contains(&field), "{days}: {saved:?}");
+    }
+    let history = door.page(&admin, "/enterprise/0367/history").await;
+    assert!(history.body.contains("events_days: 0 → 365"), "{history:?}");
     // An administrator's form cannot switch the enterprise off: it has no such field.
     let dial =
         serde_json::json!({"UniqueId": "1795194153.9", "Phone": "375291234567", "Token": "x"});
     door.event("0367", "start", dial.clone()).await;
     for (name, value, words) in [
-        ("ssh_port", "0", "ssh_port"),
-        ("ssh_user", "root; reboot", "ssh_user"),
-        ("originate_context", "", "originate_context"),
+        ("ssh_port", "0", "from 1 to 65535"),
+        ("ssh_user", "root; reboot", "The SSH user"),
+        ("originate_context", "", "The context for calls"),
         ("country", "ZZ", "no country"),
         ("host_address", "a b", "no address"),
         ("name", " ", "must not be empty"),
-        ("events_days", "a year", "events_days"),
-        ("events_days", "-1", "events_days"),
+        ("events_days", "3", "7 to 3650"),
+        ("events_days", "for ever", "7 to 3650"),
+        ("events_days", "99999", "7 to 3650"),
     ] {
         let refused = send(&door, &admin, "/enterprise/0367", &form(&[(name, value)])).await;
         assert!(

@@ -37,6 +37,26 @@ pub struct Enterprise {
     pub host: Host,
 }
 
+/// In `settings`: for how many days events are kept, 0 for ever; absent: as the server's settings say.
+pub const EVENTS_DAYS: &str = "events_days";
+/// In `settings`: whether CRMs and chats are told links to recordings; absent: they are.
+pub const RECORDING_LINKS: &str = "recording_links";
+
+impl Enterprise {
+    /// Whether CRMs and chats are told links to recordings.
+    pub fn tells_recordings(&self) -> bool {
+        self.settings.get(RECORDING_LINKS) != Some(&Value::Bool(false))
+    }
+}
+
+/// For how many days the events of an enterprise with these settings are kept; `None`: as the server's settings say.
+pub fn events_days(settings: &Value) -> Option<u32> {
+    settings
+        .get(EVENTS_DAYS)
+        .and_then(Value::as_u64)
+        .and_then(|days| u32::try_from(days).ok())
+}
+
 /// How an enterprise's Asterisk takes commands over SSH. Everything but the key is no secret.
 #[derive(Clone, Debug)]
 pub struct Host {

@@ -169,6 +169,7 @@ impl Link {
         self.means = Some(Means {
             connector,
             limiter,
+            recordings: enterprise.tells_recordings(),
             terms: Terms::of(&self.house.settings),
             keeper: Keeper {
                 store: self.house.store.clone(),

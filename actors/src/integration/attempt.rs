@@ -89,9 +89,20 @@ pub struct Means {
     pub limiter: Rc<RefCell<Limiter>>,
     pub terms: Terms,
     pub keeper: Keeper,
+    /// Whether the enterprise wants CRMs to be told of recordings.
+    pub recordings: bool,
 }
 
 impl Means {
+    /// The notice of a row, without what the enterprise does not want to be told.
+    pub(super) fn read(&self, payload: &str) -> serde_json::Result<Notice> {
+        let mut notice: Notice = serde_json::from_str(payload)?;
+        if !self.recordings {
+            notice.record.recording.clear();
+        }
+        Ok(notice)
+    }
+
     /// Tries one delivery.
     pub async fn deliver(&self, row: &Delivery) -> Tried {
         let mut tried = Tried {
@@ -101,7 +112,7 @@ impl Means {
             extensions: String::new(),
             beside: false,
         };
-        let notice: Notice = match serde_json::from_str(&row.payload) {
+        let notice = match self.read(&row.payload) {
             Ok(notice) => notice,
             Err(error) => {
                 let words = format!("the delivery's notice cannot be read: {error}");
@@ -148,7 +159,7 @@ impl Means {
     pub async fn deliver_many(&self, rows: &[Delivery]) -> Option<Vec<Tried>> {
         let notices: Vec<Notice> = rows
             .iter()
-            .map(|row| serde_json::from_str(&row.payload))
+            .map(|row| self.read(&row.payload))
             .collect::<Result<_, _>>()
             .ok()?;
         if notices.iter().any(|notice| forbidden(notice).is_some()) {

@@ -55,6 +55,7 @@ pub async fn converse(
     };
     let limiter = Limiter::new(&connector.rates(), Instant::now());
     let means = Means {
+        recordings: true,
         connector: Arc::from(connector),
         limiter: Rc::new(RefCell::new(limiter)),
         terms: Terms::of(house),

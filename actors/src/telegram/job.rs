@@ -98,7 +98,10 @@ impl Job {
         let scene = Scene {
             enterprise: &self.enterprise,
             client: present.client.as_deref(),
-            public_url: &self.settings.public_url,
+            public_url: match self.enterprise.tells_recordings() {
+                true => &self.settings.public_url,
+                false => "",
+            },
         };
         Wanted::Text {
             text: text::compose(&present.record, scene),

@@ -2,7 +2,7 @@
 //! A new token or secret is shown in the one answer that makes it, and never again.
 
 use actix_web::{HttpResponse, web};
-use actors::cache::Enterprise;
+use actors::cache::{Enterprise, snapshot};
 use actors::store::StoreError;
 use actors::store::audit::{self, NewEntry};
 use actors::store::enterprises::{self, NewEnterprise};
@@ -15,14 +15,10 @@ use super::{change, context, find, spread};
 use crate::cli::check;
 use crate::config::mask;
 use crate::error::AppError;
-use crate::retention::EVENTS_DAYS;
 use crate::state::App;
 use crate::web::session::policy::Role;
 use crate::web::session::{State, new_token};
 use crate::web::visit::Visit;
-
-/// A hundred years: more is a slip of the finger.
-const LONGEST_KEPT: u32 = 36_500;
 
 /// The form. Check boxes are "1" or absent.
 #[derive(Clone, Default, Deserialize, Serialize)]
@@ -38,11 +34,15 @@ pub struct Form {
     ssh_user: String,
     originate_context: String,
     redirect_context: String,
-    /// Days; empty: as the server's settings say.
-    events_days: String,
     active: String,
     debug_log: String,
+    /// Days; empty: as the server's settings say.
+    events_days: String,
+    recording_links: String,
 }
+
+/// Days that events may be kept, besides for ever (0): fewer would leave nothing to look into after a holiday.
+const EVENTS_DAYS: std::ops::RangeInclusive<u32> = 7..=3_650;
 
 impl Form {
     fn of(row: &NewEnterprise) -> Form {
@@ -58,37 +58,39 @@ impl Form {
             ssh_user: row.ssh_user.clone(),
             originate_context: row.originate_context.clone(),
             redirect_context: row.redirect_context.clone(),
-            events_days: match row.settings.get(EVENTS_DAYS) {
-                Some(Value::Number(days)) => days.to_string(),
-                _ => String::new(),
-            },
             active: flag(row.active),
             debug_log: flag(row.debug_log),
+            events_days: snapshot::events_days(&row.settings)
+                .map(|days| days.to_string())
+                .unwrap_or_default(),
+            recording_links: flag(
+                row.settings.get(snapshot::RECORDING_LINKS) != Some(&Value::Bool(false)),
+            ),
         }
     }
 
     /// Puts what was filled in into the row; the number stays, and only `wide` people switch on and off.
     ///
     /// # Errors
-    /// The first thing that cannot be used, in words.
-    fn fill(&self, row: &mut NewEnterprise, wide: bool) -> Result<(), String> {
-        let word = |name: &str, text: &str, empty: bool| {
+    /// The first field that cannot be used, by its name: the page has the words.
+    fn fill(&self, row: &mut NewEnterprise, wide: bool) -> Result<(), &'static str> {
+        let word = |field, text: &str, empty: bool| {
             let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
             if text.len() > 60 || !text.chars().all(good) || (text.is_empty() && !empty) {
-                return Err(format!("{name}: letters, digits, - _ . only"));
+                return Err(field);
             }
             Ok(text.to_owned())
         };
-        row.name = check::filled(self.name.trim())?;
-        row.country = check::country(self.country.trim())?;
-        row.time_zone = check::zone(self.time_zone.trim())?;
+        row.name = check::filled(self.name.trim()).map_err(|_| "name")?;
+        row.country = check::country(self.country.trim()).map_err(|_| "country")?;
+        row.time_zone = check::zone(self.time_zone.trim()).map_err(|_| "time_zone")?;
         row.language = match self.language.as_str() {
             "ru" | "en" => self.language.clone(),
-            other => return Err(format!("language: ru or en, not {other}")),
+            _ => return Err("language"),
         };
         row.host_address = match self.host_address.trim() {
             "" => String::new(),
-            host => check::host(host)?,
+            host => check::host(host).map_err(|_| "host_address")?,
         };
         row.ssh_port = self
             .ssh_port
@@ -96,24 +98,41 @@ impl Form {
             .parse::<u16>()
             .ok()
             .filter(|port| *port > 0)
-            .ok_or("ssh_port: 1 … 65535")?
+            .ok_or("ssh_port")?
             .into();
         row.ssh_user = word("ssh_user", self.ssh_user.trim(), true)?;
         row.originate_context = word("originate_context", self.originate_context.trim(), false)?;
         row.redirect_context = word("redirect_context", self.redirect_context.trim(), false)?;
-        let days = self.events_days.trim();
-        let mut settings = row.settings.as_object().cloned().unwrap_or_default();
-        if days.is_empty() {
-            settings.remove(EVENTS_DAYS);
-        } else {
-            let days = days.parse().ok().filter(|days| *days <= LONGEST_KEPT);
-            let days: u32 = days.ok_or(format!("events_days: 0 … {LONGEST_KEPT} days"))?;
-            settings.insert(EVENTS_DAYS.into(), days.into());
-        }
-        row.settings = Value::Object(settings);
         row.debug_log = !self.debug_log.is_empty();
+        self.keep(&mut row.settings)?;
         if wide {
             row.active = !self.active.is_empty();
+        }
+        Ok(())
+    }
+}
+
+impl Form {
+    /// Puts into the enterprise's document what is kept, and who is told of it. What else stands there stays.
+    fn keep(&self, settings: &mut Value) -> Result<(), &'static str> {
+        if !settings.is_object() {
+            *settings = json!({});
+        }
+        let days = match self.events_days.trim() {
+            "" => Value::Null,
+            text => {
+                let days = text.parse::<u32>().ok();
+                let good = days.filter(|days| *days == 0 || EVENTS_DAYS.contains(days));
+                json!(good.ok_or("events_days")?)
+            }
+        };
+        if let Some(document) = settings.as_object_mut() {
+            match days {
+                Value::Null => document.remove(snapshot::EVENTS_DAYS),
+                days => document.insert(snapshot::EVENTS_DAYS.into(), days),
+            };
+            let told = !self.recording_links.is_empty();
+            document.insert(snapshot::RECORDING_LINKS.into(), json!(told));
         }
         Ok(())
     }
@@ -141,8 +160,8 @@ pub async fn save(
     let wide = visit.viewer()?.role == Role::Superadmin;
     let before = details(&app, &enterprise).await?;
     let mut row = before.clone();
-    if let Err(words) = form.fill(&mut row, wide) {
-        return draw(&app, &visit, &enterprise, &form, json!({"problem": words})).await;
+    if let Err(field) = form.fill(&mut row, wide) {
+        return draw(&app, &visit, &enterprise, &form, json!({"problem": field})).await;
     }
     let what = difference(&Form::of(&before), &Form::of(&row))?;
     let (id, form) = (enterprise.id, form.into_inner());
@@ -154,7 +173,8 @@ pub async fn save(
         move |conn, vault| {
             // Read again in this transaction: a token rotated meanwhile stays.
             let mut row = enterprises::details(conn, vault, id)?.ok_or(StoreError::NotFound)?;
-            form.fill(&mut row, wide).map_err(StoreError::Refused)?;
+            form.fill(&mut row, wide)
+                .map_err(|field| StoreError::Refused(field.to_owned()))?;
             enterprises::update(conn, vault, id, &row, Utc::now())
         },
     )
@@ -231,13 +251,13 @@ pub async fn create(
         token: SecretString::from(token.clone()),
         ..NewEnterprise::default()
     };
-    let number = check::enterprise(form.number.trim());
+    let number = check::enterprise(form.number.trim()).map_err(|_| "number");
     let filled = number.and_then(|number| {
         row.number = number;
         form.fill(&mut row, true)
     });
-    if let Err(words) = filled {
-        return draw_new(&app, &visit, &form, &words);
+    if let Err(field) = filled {
+        return draw_new(&app, &visit, &form, field);
     }
     let viewer = visit.viewer()?;
     let entry = NewEntry {
@@ -265,8 +285,7 @@ pub async fn create(
     match made {
         Ok(()) => {}
         Err(StoreError::Taken(_)) => {
-            let words = format!("{number}: there is an enterprise of this number already");
-            return draw_new(&app, &visit, &form, &words);
+            return draw_new(&app, &visit, &form, "taken");
         }
         Err(other) => return Err(other.into()),
     }
@@ -315,8 +334,9 @@ async fn draw(
     let row = details(app, enterprise).await?;
     let mut context = context(visit, enterprise, "settings")?;
     context.insert("form", form);
+    context.insert("problem", told["problem"].as_str().unwrap_or_default());
     context.insert("told", &told);
-    context.insert("events_days", &app.settings.retention.events_days);
+    context.insert("server_days", &app.settings.retention.events_days);
     context.insert("token", &mask(row.token.expose_secret()));
     context.insert(
         "secret",
@@ -335,8 +355,9 @@ fn draw_new(
 ) -> Result<HttpResponse, AppError> {
     let mut context = visit.context();
     context.insert("form", form);
-    context.insert("events_days", &app.settings.retention.events_days);
     context.insert("wide", &true);
-    context.insert("told", &json!({"problem": problem}));
+    context.insert("told", &json!({}));
+    context.insert("problem", problem);
+    context.insert("server_days", &app.settings.retention.events_days);
     visit.page(app, "enterprise/new.html", &context)
 }

@@ -34,6 +34,7 @@ crate::for_each_database!(
     an_id_is_kept_before_anything_is_said_under_it,
     a_call_knows_what_its_click_was_told,
     many_who_need_new_tokens_renew_them_once,
+    an_enterprise_may_keep_its_recordings_to_itself,
     a_refused_renewal_asks_for_a_person_and_ends_the_turn,
     a_renewed_pair_is_read_by_those_who_hold_the_old_one,
 );
@@ -211,6 +212,7 @@ fn means(store: &Store, enterprise: i64, url: &str) -> Means {
     let toy = Toy(url.to_owned());
     let limiter = Limiter::new(&toy.rates(), Instant::now());
     Means {
+        recordings: true,
         connector: Arc::new(toy),
         limiter: Rc::new(RefCell::new(limiter)),
         terms: Terms {
@@ -325,6 +327,17 @@ fn a_call_knows_what_its_click_was_told(database: &TestDatabase) {
     let forgotten =
         wait(store.write(|conn| memories::forget(conn, Utc::now() + chrono::TimeDelta::hours(1))));
     assert_eq!(forgotten, Ok(1), "and in time it is forgotten");
+}
+
+fn an_enterprise_may_keep_its_recordings_to_itself(database: &TestDatabase) {
+    let store = database.store();
+    let mut means = means(&store, enterprise(&store), "http://toy.example");
+    let notice = sample::notice(NoticeKind::Upload, sample::answered(1));
+    let payload = serde_json::to_string(&notice).unwrap();
+    let recording = |means: &Means| means.read(&payload).unwrap().record.recording;
+    assert_eq!(recording(&means), "1772363109.wav");
+    means.recordings = false;
+    assert_eq!(recording(&means), "");
 }
 
 fn many_who_need_new_tokens_renew_them_once(database: &TestDatabase) {
