@@ -25,6 +25,6 @@ pub use handle::Calls;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
-mod stories;
+pub(crate) mod stories;
 #[cfg(test)]
 pub(crate) mod tests;

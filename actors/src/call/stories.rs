@@ -121,10 +121,10 @@ fn without_bridge_events_the_hangup_tells_who_took_over() {
     assert_eq!(one(events).talked, ["150", "151"]);
 }
 
-#[test]
-fn a_phone_forwarded_to_a_mobile_is_the_clients_one_call() {
+/// A client's call to 150, whose phone sends it on to a mobile.
+pub fn forwarded() -> Vec<Event> {
     let (a, b) = (("1.1", "1.1"), ("1.3", "1.1"));
-    let record = one(vec![
+    vec![
         leg(0.0, Start, a, 0, CLIENT, CLIENT, json!({})),
         leg(
             0.1,
@@ -181,7 +181,12 @@ fn a_phone_forwarded_to_a_mobile_is_the_clients_one_call() {
             CLIENT,
             json!({"CallStatus": "2", "Extensions": [format!("+{MOBILE}")], "DialStatus": "ANSWER"}),
         ),
-    ]);
+    ]
+}
+
+#[test]
+fn a_phone_forwarded_to_a_mobile_is_the_clients_one_call() {
+    let record = one(forwarded());
     assert_eq!(
         (record.direction, record.phone.as_deref()),
         (Direction::In, Some("+375291234567"))

@@ -47,11 +47,18 @@ fn captures() -> PathBuf {
     )
 }
 
-fn read(scenario: &str) -> Vec<Event> {
+/// A recorded scenario's events, in the order in which the host sent them.
+pub fn read(scenario: &str) -> Vec<Event> {
+    read_with(scenario, |line| line.to_owned())
+}
+
+/// The same, each line changed first.
+pub fn read_with(scenario: &str, change: impl Fn(&str) -> String) -> Vec<Event> {
     let text = std::fs::read_to_string(captures().join(format!("{scenario}.jsonl"))).unwrap();
     text.lines()
+        .map(change)
         .map(|line| {
-            let line: Value = serde_json::from_str(line).unwrap();
+            let line: Value = serde_json::from_str(&line).unwrap();
             let kind =
                 EventKind::parse(line["path"].as_str().unwrap().trim_start_matches('/')).unwrap();
             let body = match &line["body"] {
@@ -70,9 +77,14 @@ fn read(scenario: &str) -> Vec<Event> {
         .collect()
 }
 
-/// What a recorded scenario calls for, notice by notice in the order of its events; calls are numbered from `from`. A
-/// history record stands once, as it was when it went out, and not for a call that became part of another.
+/// What a recorded scenario calls for, as `notices` has it.
 pub fn notices_of(scenario: &str, from: i64) -> Vec<Planned> {
+    notices(&read(scenario), from, false)
+}
+
+/// What events call for, notice by notice in their order; calls are numbered from `from`. A history record stands once, as
+/// it was when it went out (`each`: as often as it was called for), and not for a call that became part of another.
+pub fn notices(events: &[Event], from: i64, each: bool) -> Vec<Planned> {
     let mut told: BTreeMap<CallId, Told> = BTreeMap::new();
     let mut planned: Vec<Planned> = Vec::new();
     let ear = &mut |seen: Seen<'_>| match seen {
@@ -82,7 +94,7 @@ pub fn notices_of(scenario: &str, from: i64) -> Vec<Planned> {
                 let again = |old: &Planned| {
                     old.key == new.key && old.notice.record.call == new.notice.record.call
                 };
-                planned.retain(|old| new.notice.kind != NoticeKind::Upload || !again(old));
+                planned.retain(|old| each || new.notice.kind != NoticeKind::Upload || !again(old));
                 planned.push(new);
             }
         }
@@ -90,11 +102,16 @@ pub fn notices_of(scenario: &str, from: i64) -> Vec<Planned> {
             let part_told = told.remove(&part).unwrap_or_default();
             told.entry(by).or_default().absorb(&part_told);
             planned.retain(|old| {
-                old.notice.record.call != part || old.notice.kind != NoticeKind::Upload
+                let history = [NoticeKind::Upload, NoticeKind::Recording];
+                old.notice.record.call != part || !history.contains(&old.notice.kind)
             });
         }
     };
-    follow(&read(scenario), from, ear);
+    follow(events, from, ear);
+    if !each {
+        // Its place is after the history, which rests until nothing more comes.
+        planned.sort_by_key(|one| one.notice.kind == NoticeKind::Recording);
+    }
     planned
 }
 

@@ -4,7 +4,7 @@
 mod amocrm;
 mod known;
 mod recording;
-mod uon;
+mod table;
 mod webhook;
 mod world;
 

@@ -2,6 +2,7 @@
 //! strict RetailCRM. Tests are plain functions; they wait for conditions, never for time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -48,6 +49,7 @@ pub struct World {
     cache: Cache,
     enterprises: Vec<Arc<Enterprise>>,
     house: Option<House>,
+    told: AtomicU64,
 }
 
 struct House {
@@ -118,6 +120,7 @@ impl World {
             cache,
             enterprises,
             house: None,
+            told: AtomicU64::new(0),
         };
         world.start(settings);
         world
@@ -205,7 +208,12 @@ impl World {
 
     /// Tells what a call of a capture calls for, one commit a notice.
     pub fn tell_planned(&self, number: usize, planned: Planned) {
-        let key = planned.key.clone();
+        // The same may be called for again: each is an event of its own.
+        let key = format!(
+            "{}/{}",
+            planned.key,
+            self.told.fetch_add(1, Ordering::Relaxed)
+        );
         self.commit_planned(number, vec![planned], &[&key], true);
     }
 
@@ -284,6 +292,15 @@ impl World {
                 && rows
                     .iter()
                     .all(|row| !matches!(row.state, DeliveryState::Due | DeliveryState::Leased))
+        });
+    }
+
+    /// Waits until nobody has anything open.
+    pub fn idle(&self) {
+        self.until("nothing is open", |world| {
+            wait(world.store.read(crate::store::outbox::backlog))
+                .unwrap()
+                .is_empty()
         });
     }
 
