@@ -5,6 +5,7 @@ mod amocrm;
 mod known;
 mod recording;
 mod table;
+mod uon;
 mod webhook;
 mod world;
 

@@ -11,6 +11,7 @@
 
 mod amocrm;
 mod retailcrm;
+mod uon;
 mod webhook;
 
 use serde_json::Value;
@@ -152,7 +153,7 @@ macro_rules! stands {
     };
 }
 
-stands!(retailcrm, amocrm, webhook);
+stands!(retailcrm, amocrm, uon, webhook);
 
 #[test]
 fn every_kind_has_its_place_in_the_table() {
