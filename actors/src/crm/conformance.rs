@@ -32,7 +32,14 @@ fn settings(kind: &Kind) -> Value {
     };
     kind.fields
         .iter()
-        .map(|field| (field.name.to_owned(), value(field.input)))
+        .map(|field| match field.name {
+            // A secret that is an address.
+            "webhook" => json!(format!("https://crm.example/rest/1/{SECRET}/")),
+            "default_user" => json!("12"),
+            _ => value(field.input),
+        })
+        .zip(kind.fields)
+        .map(|(value, field)| (field.name.to_owned(), value))
         .collect::<serde_json::Map<_, _>>()
         .into()
 }
@@ -141,6 +148,11 @@ fn trouble_is_told_apart_the_same_way_everywhere() {
         let connector = connected(kind);
         for notice_kind in kind.wants {
             let notice = sample::notice(*notice_kind, sample::answered(1));
+            let first = connector.deliver(&notice, &Known::default(), &[]);
+            if kind.remembers && matches!(first, Step::Nothing(_)) {
+                // Of a call that the CRM never heard of there may be nothing to say.
+                continue;
+            }
             let hear = |status, body: &str| {
                 connector.deliver(&notice, &Known::default(), &[Reply::new(status, body)])
             };

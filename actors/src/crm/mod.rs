@@ -3,6 +3,7 @@
 //! are in `integration/`, not here.
 
 pub mod amocrm;
+pub mod bitrix24;
 #[cfg(test)]
 mod conformance;
 pub mod retailcrm;
@@ -13,7 +14,13 @@ pub mod webhook;
 use crate::integration::connector::Kind;
 
 /// Every kind an enterprise can connect, in the order the pages show them.
-pub static KINDS: &[&Kind] = &[&retailcrm::KIND, &amocrm::KIND, &uon::KIND, &webhook::KIND];
+pub static KINDS: &[&Kind] = &[
+    &retailcrm::KIND,
+    &bitrix24::KIND,
+    &amocrm::KIND,
+    &uon::KIND,
+    &webhook::KIND,
+];
 
 /// The kind with this name.
 pub fn find(name: &str) -> Option<&'static Kind> {

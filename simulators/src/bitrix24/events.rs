@@ -70,7 +70,7 @@ impl State {
         let url = url.with_context(|| format!("nobody listens for {event}"))?;
         let call_id = match click.callback {
             true => String::new(),
-            false => self.open(click),
+            false => self.open_clicked(click),
         };
         let token = click.token.as_ref();
         let token = token.unwrap_or(&self.settings.application_token);
@@ -144,12 +144,18 @@ impl State {
         post(url, &written(&fields, true)?).await
     }
 
+    /// A pair of tokens, as an installation brings it: access and refresh.
+    pub fn give_tokens(&self) -> (String, String) {
+        self.book().access.issue(self.settings.access_life)
+    }
+
     /// Where a browser is led with a code.
     pub fn set_redirect(&self, url: &str) {
         self.book().access.redirect = url.into();
     }
 
-    fn open(&self, click: &Click) -> String {
+    /// The call that a click opens before anybody hears of it; its id.
+    pub fn open_clicked(&self, click: &Click) -> String {
         let mut book = self.book();
         let (at, number) = (now_ms(), book.id());
         let call_id = format!("externalCall.{number:032x}.{}", at / 1_000);

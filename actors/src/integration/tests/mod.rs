@@ -2,6 +2,7 @@
 //! delivery's row when things go well and when they do not.
 
 mod amocrm;
+mod bitrix24;
 mod known;
 mod recording;
 mod table;
