@@ -34,7 +34,7 @@ fn application() -> Bitrix24 {
 fn known(memory: Value) -> Known {
     Known {
         memory,
-        tokens: None,
+        ..Known::default()
     }
 }
 
@@ -381,8 +381,8 @@ fn an_installation_brings_tokens_of_its_own_portal() {
         "only its digest is kept"
     );
     let known = Known {
-        memory: Value::Null,
         tokens: Some(tokens.clone()),
+        ..Known::default()
     };
     let click = [
         ("event", "ONEXTERNALCALLSTART"),
