@@ -6,6 +6,7 @@ pub mod amocrm;
 pub mod bitrix24;
 #[cfg(test)]
 mod conformance;
+pub mod moysklad;
 pub mod retailcrm;
 pub mod skeleton;
 pub mod uon;
@@ -18,6 +19,7 @@ pub static KINDS: &[&Kind] = &[
     &retailcrm::KIND,
     &bitrix24::KIND,
     &amocrm::KIND,
+    &moysklad::KIND,
     &uon::KIND,
     &webhook::KIND,
 ];

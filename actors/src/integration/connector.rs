@@ -118,6 +118,11 @@ pub trait Connector: Send + Sync {
     /// The CRM's rate limits, by lane.
     fn rates(&self) -> Vec<Rate>;
 
+    /// Requests it takes at once, where that is fewer than the operator allows.
+    fn at_once(&self) -> usize {
+        usize::MAX
+    }
+
     /// What to do next to tell the CRM of a notice. The common rules have been applied before: the call is not
     /// internal and its number is known.
     fn deliver(&self, notice: &Notice, known: &Known, heard: &[Reply]) -> Step<Delivered>;

@@ -87,7 +87,7 @@ impl Link {
         if self.finishing.is_some() || !self.configure() || self.paused {
             self.give_back_all(ctx);
         } else {
-            while self.requests < self.house.settings.concurrency.max(1) {
+            while self.requests < self.slots() {
                 match self.breaker.permit(Utc::now()) {
                     Permit::No(until) => {
                         self.give_back_all(ctx);
@@ -109,12 +109,19 @@ impl Link {
         self.show(ctx);
     }
 
+    /// Requests at once: as many as the operator allows, and the CRM takes.
+    fn slots(&self) -> usize {
+        let most = self.means.as_ref();
+        let most = most.map_or(usize::MAX, |means| means.connector.at_once());
+        self.house.settings.concurrency.min(most).max(1)
+    }
+
     /// Starts the next try. False when nothing is ready.
     fn launch(&mut self, permit: Permit, ctx: &mut Context<Self>) -> bool {
         let Some(means) = self.means.clone() else {
             return false;
         };
-        let slots = self.house.settings.concurrency.max(1);
+        let slots = self.slots();
         let history_too = self.history_requests == 0 || self.history_requests + RESERVED < slots;
         let Some(row) = self.queue.next(history_too) else {
             return false;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use awc::Client;
 use awc::error::{ConnectError, SendRequestError};
-use awc::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use awc::http::header::{CONTENT_TYPE, HeaderName, LOCATION, RETRY_AFTER};
 use futures_util::StreamExt;
 use secrecy::ExposeSecret;
 
@@ -20,6 +20,8 @@ use super::settings::Settings;
 
 /// Most of an answer that is kept; what is longer is cut, and its connection given up.
 const LONGEST: usize = 1024 * 1024;
+/// `Retry-After` as MoySklad says it: in milliseconds.
+const LOGNEX_RETRY_AFTER: HeaderName = HeaderName::from_static("x-lognex-retry-after");
 
 thread_local! {
     static CLIENT: OnceCell<Client> = const { OnceCell::new() };
@@ -136,7 +138,11 @@ async fn exchange(request: &Request, terms: &Terms) -> Result<Reply, Trouble> {
             .get(name)
             .and_then(|value| value.to_str().ok())
     };
-    let retry_after = header(RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+    let seconds = header(RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+    let milliseconds = || header(LOGNEX_RETRY_AFTER)?.trim().parse().ok();
+    let retry_after = seconds
+        .map(Duration::from_secs)
+        .or_else(|| milliseconds().map(Duration::from_millis));
     let location = header(LOCATION).map(str::to_owned);
     let status = response.status().as_u16();
     let mut body = Vec::new();
@@ -151,7 +157,7 @@ async fn exchange(request: &Request, terms: &Terms) -> Result<Reply, Trouble> {
     let body = String::from_utf8_lossy(&body).into_owned();
     Ok(Reply {
         status,
-        retry_after: retry_after.map(Duration::from_secs),
+        retry_after,
         location,
         body,
     })

@@ -20,6 +20,8 @@ pub struct Incoming {
     pub fields: BTreeMap<String, String>,
     /// The body, when it is text.
     pub body: String,
+    /// Headers that are text, by name in small letters; none that says who somebody is here.
+    pub headers: BTreeMap<String, String>,
 }
 
 impl Incoming {

@@ -2,6 +2,7 @@
 //! the connector reads what is wanted and how it is to be answered; here it is carried out. Each request leaves a line in
 //! the log, a click by what the host was told, the rest here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::http::{Method, StatusCode, header};
@@ -46,6 +47,7 @@ pub async fn hear(
     let incoming = Incoming {
         fields: Fields::read(&request, &body)?.all(),
         body: String::from_utf8_lossy(&body).into_owned(),
+        headers: headers(&request),
     };
     let outcome = carry_out(&app, &enterprise, kind, &link, &*connector, &incoming).await;
     // A person's browser stands here after they let us in: it goes back to where they came from.
@@ -65,6 +67,16 @@ pub async fn hear(
         }
     };
     Ok(answer(spoken))
+}
+
+/// What a connector may look at. A cookie is a person's of ours.
+fn headers(request: &HttpRequest) -> BTreeMap<String, String> {
+    let all = request.headers().iter();
+    all.filter(|(name, _)| **name != header::COOKIE && **name != header::AUTHORIZATION)
+        .filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        })
+        .collect()
 }
 
 async fn carry_out(

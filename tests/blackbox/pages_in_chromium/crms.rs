@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use simulators::{amocrm, webhook};
+use simulators::{amocrm, moysklad, webhook};
 
 use super::connecting::{fill, press, ring, said};
 use crate::browser::{Browser, play};
@@ -52,6 +52,32 @@ fn amocrm_is_connected_by_hand() {
         1,
         "one call, one entry in the client's history"
     );
+}
+
+#[test]
+fn moysklad_is_connected_by_hand() {
+    let settings = moysklad::Settings::default().without_limits();
+    let crm = moysklad::start_in_thread("127.0.0.1:0", settings).expect("a simulator");
+    walk(&Walk {
+        kind: "ms",
+        wrong: &[
+            ("api_address", &crm.base_url),
+            ("phone_key", "not-a-key-of-theirs"),
+        ],
+        words: "the key or the token is wrong",
+        right: &[
+            ("phone_key", "demo-phone-key"),
+            ("access_token", "demo-token"),
+        ],
+        user: Some("22222222-aaaa-11f0-0a80-000000000150"),
+        shown: &|| {
+            let calls = crm.state.calls();
+            calls
+                .iter()
+                .any(|call| call.commands.contains(&"SHOW 150".to_owned()))
+        },
+    });
+    assert_eq!(crm.state.calls().len(), 1, "one call");
 }
 
 #[test]

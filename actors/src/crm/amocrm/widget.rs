@@ -125,7 +125,7 @@ mod tests {
             .map(|(name, value)| ((*name).into(), (*value).into()));
         Incoming {
             fields: fields.collect(),
-            body: String::new(),
+            ..Incoming::default()
         }
     }
 

@@ -299,6 +299,7 @@ fn event(fields: &[(&str, &str)]) -> Incoming {
             .map(|(name, value)| ((*name).into(), (*value).into()))
             .collect(),
         body: String::new(),
+        ..Incoming::default()
     }
 }
 

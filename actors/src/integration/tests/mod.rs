@@ -4,6 +4,7 @@
 mod amocrm;
 mod bitrix24;
 mod known;
+mod moysklad;
 mod recording;
 mod table;
 mod uon;

@@ -1,0 +1,325 @@
+//! MoySklad: cards on employees' screens that open, run and close with the call, the history with recordings, names and
+//! responsible employees by number, clicks on numbers. Settings in `settings.rs`, the Phone API in `api.rs`, the JSON API
+//! in `remap.rs`, our words to theirs in `map.rs`, questions in `questions.rs`, clicks in `clicks.rs`.
+//!
+//! A call is one thing in MoySklad from its first ring to its recording, under an id that MoySklad gives; so that id is
+//! kept, and a call is created once though nobody knows what a second creation would come to:
+//!
+//! ```text
+//!   id kept? ─yes─▶ fill in, command ─▶ recording there? ─no─▶ add its link
+//!      │ no                                            └─ client known? ─no─▶ as the settings say: nothing · a new client
+//!   an earlier try began to create it? ─yes─▶ is it there under our id? ─yes─▶ keep its id, go on
+//!      │ no                                                          └─no─┐
+//!   keep that we begin ──▶ create, with its first commands ◀──────────────┘──▶ keep its id
+//! ```
+
+mod api;
+mod clicks;
+mod map;
+mod questions;
+mod remap;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::call::record::{Notice, NoticeKind};
+use crate::integration::connector::{
+    Answer, Connector, Delivered, Failed, Field, Input, Kind, Place, Question, SettingsFault, Step,
+};
+use crate::integration::incoming::{Incoming, Wish};
+use crate::integration::known::Known;
+use crate::integration::limiter::Rate;
+use crate::integration::request::{Reply, Request};
+use crate::integration::unknown;
+use api::{Call, Name};
+use settings::{Settings, UNKNOWN};
+
+/// MoySklad, described. Its name is the one older integrations documents have.
+pub static KIND: Kind = Kind {
+    name: "ms",
+    title: "МойСклад",
+    fields: &[
+        Field {
+            name: "phone_key",
+            input: Input::Secret,
+            required: true,
+        },
+        Field {
+            name: "access_token",
+            input: Input::Secret,
+            required: false,
+        },
+        Field {
+            name: unknown::FIELD,
+            input: Input::Choice(UNKNOWN),
+            required: false,
+        },
+        Field {
+            name: "send_dial",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "send_upload",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "check_signature",
+            input: Input::Flag(true),
+            required: false,
+        },
+        Field {
+            name: "api_address",
+            input: Input::Url,
+            required: false,
+        },
+        Field {
+            name: "user_extensions",
+            input: Input::Extensions,
+            required: false,
+        },
+    ],
+    wants: &[
+        NoticeKind::Dial,
+        NoticeKind::Bridge,
+        NoticeKind::Hangup,
+        NoticeKind::Upload,
+        NoticeKind::Recording,
+    ],
+    lasting: false,
+    remembers: true,
+    authorizes: false,
+    hears: true,
+    connect: |place, settings| Ok(Box::new(MoySklad::new(place, settings)?)),
+};
+
+/// One enterprise's MoySklad.
+#[derive(Debug)]
+struct MoySklad {
+    settings: Settings,
+    facts: map::Facts,
+}
+
+impl MoySklad {
+    fn new(place: &Place<'_>, settings: &Value) -> Result<Self, SettingsFault> {
+        Ok(Self {
+            settings: Settings::read(place, settings)?,
+            facts: map::Facts::of(place),
+        })
+    }
+
+    /// The conversation drawn above. What is kept tells how far it is: answers heard before are gone then.
+    fn tell(&self, notice: &Notice, known: &Known, heard: &[Reply]) -> Result<Delivered, Halt> {
+        let settings = &self.settings;
+        let is_first = heard.is_empty();
+        let mut heard = heard.iter();
+        let mut hear = |next: Request| heard.next().ok_or(Halt::Send(Box::new(next)));
+        let own = Name::External(&notice.record.unique_id);
+        let kept = Kept::read(&known.memory);
+        let is_ours = kept.as_ref().is_some_and(|it| it.talk == known.talk);
+        let keep = |call: Option<Call>| {
+            let talk = known.talk;
+            Halt::Keep(json!(Kept { talk, call }))
+        };
+        let call = match kept.map(|it| it.call) {
+            // Created or found in this conversation.
+            Some(Some(call)) if is_ours => call,
+            Some(Some(Call { id, .. })) => {
+                if !map::is_history(notice) {
+                    let obeyed = api::obeyed(hear(self.command(notice, Name::Id(&id)))?)?;
+                    return obeyed.ok_or(Halt::Failed(Failed::Refused {
+                        words: "MoySklad has this call no more".into(),
+                    }));
+                }
+                let body = map::fill_in(notice);
+                let reply = hear(api::fill_in(settings, Name::Id(&id), &body))?;
+                match api::filled_in(reply)? {
+                    Some(call) => Call { id, ..call },
+                    None => return Err(keep(Some(self.create(notice, &mut hear)?))),
+                }
+            }
+            None if is_first => {
+                return match notice.kind {
+                    NoticeKind::Hangup => Err(Halt::nothing("no card was shown")),
+                    _ => Err(keep(None)),
+                };
+            }
+            // An earlier try was cut off: nobody knows whether it was taken, but this request tells.
+            Some(None) if !is_ours => {
+                let body = map::fill_in(notice);
+                let reply = hear(api::fill_in(settings, own, &body))?;
+                match api::filled_in(reply)? {
+                    Some(call) if call.id.is_empty() => call,
+                    Some(call) => return Err(keep(Some(call))),
+                    None if notice.kind == NoticeKind::Hangup => {
+                        return Err(Halt::nothing("no card was shown"));
+                    }
+                    None => return Err(keep(Some(self.create(notice, &mut hear)?))),
+                }
+            }
+            None | Some(None) => return Err(keep(Some(self.create(notice, &mut hear)?))),
+        };
+        if !map::is_history(notice) {
+            return Ok(call.taken());
+        }
+        let name = match call.id.as_str() {
+            "" => own,
+            id => Name::Id(id),
+        };
+        if let Some(link) = self.facts.link(&notice.record)
+            && !call.links.contains(&link)
+        {
+            let body = json!({"recordUrl": [link]});
+            api::filled_in(hear(api::fill_in(settings, name, &body))?)?;
+        }
+        if call.is_told && !call.is_known && self.introduce(notice, name, &call, &mut hear)? {
+            return Ok(Delivered::Taken("a new client".into()));
+        }
+        Ok(call.taken())
+    }
+
+    /// Creates the call.
+    fn create<'a>(
+        &self,
+        notice: &Notice,
+        hear: &mut impl FnMut(Request) -> Result<&'a Reply, Halt>,
+    ) -> Result<Call, Halt> {
+        let body = map::create(notice, &self.facts);
+        Ok(api::created(hear(api::create(&self.settings, &body))?)?)
+    }
+
+    /// What a notice says of a call that is there: one command by itself, several with what they fill in.
+    fn command(&self, notice: &Notice, call: Name<'_>) -> Request {
+        let commands = map::commands(notice, false);
+        match commands.as_slice() {
+            [one] if notice.kind != NoticeKind::Bridge => api::command(&self.settings, call, one),
+            _ => api::fill_in(&self.settings, call, &map::fill_in(notice)),
+        }
+    }
+
+    /// Makes a client of a caller whom MoySklad does not know, as the settings say. Looks first: it may know the number
+    /// in another spelling, or from a try that was cut off.
+    fn introduce<'a>(
+        &self,
+        notice: &Notice,
+        name: Name<'_>,
+        call: &Call,
+        hear: &mut impl FnMut(Request) -> Result<&'a Reply, Halt>,
+    ) -> Result<bool, Halt> {
+        let settings = &self.settings;
+        let Some(token) = settings.token.as_ref().filter(|_| settings.makes_clients) else {
+            return Ok(false);
+        };
+        if settings.strangers.of(&notice.record).is_err() {
+            return Ok(false);
+        }
+        let phone = notice.record.phone.as_deref().unwrap_or_default();
+        let found = remap::find(settings, token, &self.facts.country, phone, hear)?;
+        let client = match found {
+            Some(client) => client.meta,
+            None => {
+                let owner = call.employee.as_ref();
+                remap::added(hear(remap::add(settings, token, phone, owner))?)?
+            }
+        };
+        let body = json!({"counterparty": client});
+        api::filled_in(hear(api::fill_in(settings, name, &body))?)?;
+        Ok(true)
+    }
+}
+
+/// What is kept of a call.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// The conversation that kept it.
+    talk: u32,
+    /// The call as it was when it was created; `None` while that is under way.
+    call: Option<Call>,
+}
+
+impl Kept {
+    fn read(memory: &Value) -> Option<Self> {
+        serde_json::from_value(memory.clone()).ok()
+    }
+}
+
+/// Why a conversation does not go on by itself.
+enum Halt {
+    Send(Box<Request>),
+    Keep(Value),
+    Nothing(String),
+    Failed(Failed),
+}
+
+impl Halt {
+    fn nothing(words: &str) -> Self {
+        Halt::Nothing(words.to_owned())
+    }
+
+    fn step<T>(result: Result<T, Self>) -> Step<T> {
+        match result {
+            Ok(end) => Step::End(end),
+            Err(Halt::Send(request)) => Step::Send(*request),
+            Err(Halt::Keep(memory)) => Step::Keep(memory),
+            Err(Halt::Nothing(words)) => Step::Nothing(words),
+            Err(Halt::Failed(failed)) => Step::Failed(failed),
+        }
+    }
+}
+
+impl From<Failed> for Halt {
+    fn from(failed: Failed) -> Self {
+        Halt::Failed(failed)
+    }
+}
+
+impl Connector for MoySklad {
+    fn rates(&self) -> Vec<Rate> {
+        vec![
+            Rate {
+                lane: api::LANE,
+                per_second: 18.0,
+                burst: None,
+            },
+            Rate {
+                lane: remap::LANE,
+                per_second: 2.3,
+                // One question may need as many.
+                burst: Some(4.0),
+            },
+        ]
+    }
+
+    /// Five requests at once are allowed; one is left for questions.
+    fn at_once(&self) -> usize {
+        4
+    }
+
+    fn deliver(&self, notice: &Notice, known: &Known, heard: &[Reply]) -> Step<Delivered> {
+        let is_on = match map::is_history(notice) {
+            true => self.settings.send_upload,
+            false => self.settings.send_dial,
+        };
+        if !is_on {
+            return Step::Nothing("switched off in the integration's settings".into());
+        }
+        Halt::step(self.tell(notice, known, heard))
+    }
+
+    fn ask(&self, question: &Question, _: &Known, heard: &[Reply]) -> Step<Answer> {
+        Halt::step(questions::ask(
+            &self.settings,
+            &self.facts.country,
+            question,
+            heard,
+        ))
+    }
+
+    fn hear(&self, incoming: &Incoming, _: &Known) -> Result<Wish, String> {
+        clicks::hear(&self.settings, incoming)
+    }
+}
