@@ -3,12 +3,10 @@
 
 use actors::crm;
 use actors::integration::connector::Input;
+use actors::integration::secrets;
 use serde_json::Value;
 
 use crate::config::mask;
-
-/// A setting of this name is a secret, whatever its form says.
-const SECRET: [&str; 6] = ["key", "token", "secret", "password", "client_id", "webhook"];
 
 /// Whether this setting of a kind is never shown whole.
 pub fn is_secret(kind: &str, name: &str) -> bool {
@@ -16,8 +14,7 @@ pub fn is_secret(kind: &str, name: &str) -> bool {
     let declared = fields
         .iter()
         .any(|field| field.name == name && field.input == Input::Secret);
-    let lower = name.to_lowercase();
-    declared || SECRET.iter().any(|word| lower.contains(word))
+    declared || secrets::is_one(name)
 }
 
 /// Settings of an integration with every secret masked: those the CRM's form calls so, and whatever is named like one.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::capture::{Expected, Identity, Scenario};
 use super::host::Sent;
+use crate::web::events::token::hide;
 
 /// A call as the server's API shows it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -392,7 +393,8 @@ fn journal(sent: &Sent, kept: &[(Identity, String)], differences: &mut Vec<Strin
         bodies
             .entry(identity)
             .or_default()
-            .push(String::from_utf8_lossy(body).into_owned());
+            // As the journal keeps it.
+            .push(hide(&String::from_utf8_lossy(body)).into_owned());
     }
     for (identity, sent) in &bodies {
         match rows.get(identity).map(Vec::as_slice) {

@@ -229,9 +229,13 @@ pub async fn dispatch(app: web::Data<App>, request: HttpRequest, body: web::Byte
     .await
     {
         Ok(taken) => Ok(events::answer(&taken)),
-        Err((enterprise, refusal)) => Err(app
-            .refusals
-            .note(kind, enterprise, &refusal, address, &event)),
+        Err((enterprise, refusal)) => Err(events::refuse(
+            &app,
+            kind,
+            enterprise,
+            &refusal,
+            (address, &event),
+        )),
     }
 }
 

@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 use tera::{Tera, Value};
 
 use super::locale::{Lang, Texts};
-use super::reasons;
 
 /// All templates in both languages, and where the static files lie.
 pub struct Pages {
@@ -43,7 +42,6 @@ impl Pages {
             tera.register_function("asset", address(hashes.clone()));
             tera.register_filter("when", when);
             tera.register_filter("clock", clock);
-            tera.register_filter("told", tell(spoken.clone()));
             tera.register_filter("span", spell(spoken));
             tera.register_filter("pretty", pretty);
             Ok(tera)
@@ -197,14 +195,6 @@ fn spell(texts: Arc<Texts>) -> impl tera::Filter {
             ),
             _ => say("span-days", seconds / 86_400),
         }))
-    }
-}
-
-/// `text | told`: our own sentences in the page's language, anything else as it was said.
-fn tell(texts: Arc<Texts>) -> impl tera::Filter {
-    move |value: &Value, _: &HashMap<String, Value>| -> tera::Result<Value> {
-        let text = value.as_str().unwrap_or_default();
-        Ok(Value::String(reasons::tell(&texts, text)))
     }
 }
 

@@ -458,7 +458,8 @@ fn the_body_is_kept_byte_for_byte(kind: Kind) {
     wire.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let kept: Vec<String> = crate::world::journal::raw_bodies(&world.store, "11.1");
-    assert_eq!(kept, [body]);
+    // But for the token, which is no part of what happened.
+    assert_eq!(kept, [body.replace("\"375293332255\"", "\"****\"")]);
     // A body that never comes whole is no event.
     let mut broken = TcpStream::connect(world.server.address).expect("a connection");
     broken.write_all(b"POST /start HTTP/1.1\r\nHost: x\r\nToken: 375293332255\r\nContent-Length: 99\r\n\r\n{\"UniqueId\":\"11.2\"").expect("sent");

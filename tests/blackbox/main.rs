@@ -17,5 +17,6 @@ mod hostile;
 mod module;
 mod neighbours;
 mod pages_in_chromium;
+mod secrets;
 mod whole_path;
 mod world;

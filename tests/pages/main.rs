@@ -15,6 +15,5 @@ mod policy;
 mod retailcrm;
 mod sessions;
 mod stream;
-mod uon;
 mod users;
 mod webhook;

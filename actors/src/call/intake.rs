@@ -25,7 +25,7 @@ use crate::store::{Store, WriteError};
 pub struct Take {
     pub enterprise: Arc<Enterprise>,
     pub event: Event,
-    /// The body as it came, byte for byte.
+    /// The body as it came, byte for byte but for the token.
     pub raw: String,
     /// "live" or "recovery".
     pub source: &'static str,

@@ -21,6 +21,7 @@ use super::limiter::Limiter;
 use super::observed::Observed;
 use super::queue::Queue;
 use super::registry::{ExitGuard, House, LinkId};
+use super::secrets;
 use crate::cache::snapshot::Enterprise;
 use crate::crm;
 use crate::store::deliveries::Delivery;
@@ -176,6 +177,7 @@ impl Link {
                 enterprise: self.id.enterprise,
                 kind,
             },
+            secrets: secrets::of(kind, &integration.settings).into(),
         });
         let number = enterprise.number.clone();
         self.configured = Some((Arc::clone(&enterprise), integration.settings.clone()));

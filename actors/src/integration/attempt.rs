@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 
 use super::connector::{Answer, Connector, Delivered, Failed, Question, Step};
 use super::dispatch::forbidden;
@@ -91,6 +92,8 @@ pub struct Means {
     pub keeper: Keeper,
     /// Whether the enterprise wants CRMs to be told of recordings.
     pub recordings: bool,
+    /// Whatever of the settings is a secret: no answer and no words hold it, whoever repeats it.
+    pub secrets: Arc<[SecretString]>,
 }
 
 impl Means {
@@ -348,9 +351,12 @@ impl Means {
             ..reply
         });
         exchanges.add(&request, &shown, begun.elapsed());
-        let reply = outcome.map_err(failure)?;
+        let mut reply = outcome.map_err(failure)?;
+        if reply.status >= 300 {
+            reply = reply.masked(&request.secrets).masked(&self.secrets);
+        }
         match caught(|| self.connector.renewed(used, &reply)) {
-            Ok(renewed) => renewed,
+            Ok(renewed) => renewed.map_err(|failed| failed.masked(&request.secrets)),
             Err(()) => Err(broken()),
         }
     }
@@ -387,7 +393,10 @@ impl Means {
             }
             None => request,
         };
-        let outcome = http::send(request, &self.terms).await;
+        // What repeats our own secrets is masked before anybody reads it: later a text may be cut in the middle of one.
+        let outcome = http::send(request, &self.terms)
+            .await
+            .map(|reply| reply.masked(&request.secrets).masked(&self.secrets));
         exchanges.add(request, &outcome, begun.elapsed());
         Some(outcome.map_err(failure))
     }

@@ -12,7 +12,7 @@ use super::incoming::{Done, Incoming, Spoken, Wish};
 use super::known::{Known, Tokens};
 use super::limiter::Rate;
 use super::registration::{Registered, Registration, Taken};
-use super::request::{Reply, Request};
+use super::request::{Reply, Request, mask};
 use crate::cache::snapshot::Enterprise;
 use crate::call::record::{Notice, NoticeKind};
 
@@ -243,6 +243,22 @@ pub enum Failed {
     /// The CRM has shut us out, and asking more makes it worse: nothing is sent until somebody says so.
     #[error("{words}")]
     Blocked { words: String },
+}
+
+impl Failed {
+    /// The same without these secrets in its words.
+    #[must_use]
+    pub fn masked(mut self, secrets: &[SecretString]) -> Failed {
+        let (Failed::Later { words, .. }
+        | Failed::Throttled { words, .. }
+        | Failed::Postponed { words, .. }
+        | Failed::Refused { words }
+        | Failed::Settings { words }
+        | Failed::Expired { words }
+        | Failed::Blocked { words }) = &mut self;
+        *words = mask(words, secrets);
+        self
+    }
 }
 
 /// What Patchbay asks a CRM.

@@ -37,6 +37,7 @@ pub mod retry;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 pub mod seal;
+pub mod secrets;
 pub mod settings;
 mod surrender;
 #[cfg(test)]

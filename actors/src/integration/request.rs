@@ -210,6 +210,14 @@ impl Reply {
         }
     }
 
+    /// The same without these secrets, for everybody who reads it from here on.
+    #[must_use]
+    pub fn masked(mut self, secrets: &[SecretString]) -> Self {
+        self.body = mask(&self.body, secrets);
+        self.location = self.location.map(|location| mask(&location, secrets));
+        self
+    }
+
     /// The answer as a person reads it in the log; masked, bounded.
     pub fn shown(&self, secrets: &[SecretString]) -> String {
         bound(mask(
@@ -236,7 +244,7 @@ pub enum Trouble {
     Address(String),
 }
 
-/// Replaces every occurrence of a secret, as it is and percent-encoded.
+/// Replaces every occurrence of a secret, as it is, percent-encoded or written in JSON.
 pub fn mask(text: &str, secrets: &[SecretString]) -> String {
     let mut text = text.to_owned();
     for secret in secrets {
@@ -247,12 +255,57 @@ pub fn mask(text: &str, secrets: &[SecretString]) -> String {
         if text.contains(plain) {
             text = text.replace(plain, MASK);
         }
-        let encoded: String = form_encode(plain);
-        if encoded != plain && text.contains(&encoded) {
-            text = text.replace(&encoded, MASK);
+        for written in writings(plain) {
+            if text.contains(&written) {
+                text = text.replace(&written, MASK);
+            }
         }
     }
     text
+}
+
+/// How else a secret is written; nothing for one of letters and digits alone.
+fn writings(plain: &str) -> Vec<String> {
+    if plain.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Vec::new();
+    }
+    let form = form_encode(plain);
+    let percent = form.replace('+', "%20");
+    // A path and a query leave some signs as they are.
+    let lenient = percent
+        .replace("%2F", "/")
+        .replace("%3A", ":")
+        .replace("%40", "@")
+        .replace("%3D", "=");
+    // What a form meant by a plus sign, read as an address.
+    let spaced = plain.replace('+', " ");
+    let json = serde_json::to_string(plain).unwrap_or_default();
+    let json = json.get(1..json.len().saturating_sub(1));
+    let json = json.unwrap_or_default().to_owned();
+    let slashes = json.replace('/', "\\/");
+    let mut all = Vec::new();
+    for encoded in [form, percent, lenient] {
+        all.push(lower(&encoded));
+        all.push(encoded);
+    }
+    all.extend([spaced, json, slashes]);
+    all.retain(|written| written != plain && written.len() > 2);
+    all.dedup();
+    all
+}
+
+/// The same with the digits of its percent signs in lower case.
+fn lower(encoded: &str) -> String {
+    let mut left = 0;
+    let small = |c: char| {
+        left = match c {
+            '%' => 2,
+            _ if left > 0 => left - 1,
+            _ => return c,
+        };
+        c.to_ascii_lowercase()
+    };
+    encoded.chars().map(small).collect()
 }
 
 /// One value in the encoding of forms and query strings.
@@ -295,6 +348,26 @@ mod tests {
             Reply::new(403, "no such key k/1 2+3").shown(&request.secrets),
             "403 no such key •••"
         );
+    }
+
+    #[test]
+    fn a_secret_is_masked_however_it_is_written() {
+        let key = [SecretString::from("k/1 2+3=Ж\"")];
+        for text in [
+            "k/1 2+3=Ж\"",
+            "k%2F1+2%2B3%3D%D0%96%22",
+            "k%2f1%202%2b3%3d%d0%96%22",
+            "k/1%202%2B3=%D0%96%22",
+            "k/1 2+3=Ж\\\"",
+            "k\\/1 2+3=Ж\\\"",
+            "k/1 2 3=Ж\"",
+        ] {
+            assert_eq!(
+                mask(&format!("a{text}b"), &key),
+                format!("a{MASK}b"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::connector::{Answer, Failed, Kind, Place, Question};
 use super::http::Terms;
 use super::keeper::Keeper;
 use super::limiter::Limiter;
+use super::secrets;
 use super::settings::Settings;
 use crate::cache::Enterprise;
 use crate::store::Store;
@@ -64,6 +65,7 @@ pub async fn converse(
             enterprise: enterprise.id,
             kind,
         },
+        secrets: secrets::of(kind, settings).into(),
     };
     means.ask(question).await
 }

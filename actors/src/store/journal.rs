@@ -32,7 +32,7 @@ pub struct NewEvent {
     pub key: Vec<u8>,
     /// EventId or X-Event-Id as the host told it.
     pub host_event_id: String,
-    /// The body, byte for byte.
+    /// The body, byte for byte but for the token.
     pub raw: String,
     /// "live" or "recovery".
     pub data_source: String,

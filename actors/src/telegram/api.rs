@@ -4,6 +4,7 @@
 //! leaves this file: failures are told in words of our own.
 
 use std::fmt;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use awc::error::{PayloadError, SendRequestError};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use super::answer::{self, Answer};
 use super::plan::Step;
 use super::text;
+use crate::integration::request::mask;
 
 /// Longest answer read; a hundred messages that wait are a few hundred kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -164,7 +166,11 @@ impl Api {
             .and_then(|v| v.to_str().ok())
             .and_then(|v| v.parse().ok());
         match response.body().limit(BODY_LIMIT).await {
-            Ok(bytes) => Ok((status, pause, bytes)),
+            Ok(bytes) => {
+                // Whoever answers may repeat the address.
+                let text = mask(&String::from_utf8_lossy(&bytes), from_ref(&self.token));
+                Ok((status, pause, bytes::Bytes::from(text)))
+            }
             Err(PayloadError::Overflow) => Err(Answer::Trouble {
                 reason: format!("HTTP {status}, an answer too long"),
             }),

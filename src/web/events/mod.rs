@@ -4,6 +4,7 @@
 pub mod gauge;
 pub mod heard;
 pub mod refusal;
+pub mod token;
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use actors::cache::snapshot::Enterprise;
@@ -11,6 +12,7 @@ use actors::call::event::{Body, EventKind};
 use actors::call::intake::{Take, Taken};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,15 +45,13 @@ pub async fn receive(
         .and_then(|value| value.to_str().ok());
     let body = match read(&request, payload, app.settings.events.max_body.0).await {
         Ok(body) => body,
-        Err(refusal) => return Err(app.refusals.note(kind, None, &refusal, address, &[])),
+        Err(refusal) => return Err(refuse(&app, kind, None, &refusal, (address, &[]))),
     };
     let sender = Sender::of(request.headers());
     match accept(&app, kind, &body, token, event_id, ("live", sender)).await {
         Ok(taken) => Ok(answer(&taken)),
         Err((enterprise, refusal)) => {
-            let error = app
-                .refusals
-                .note(kind, enterprise, &refusal, address, &body);
+            let error = refuse(&app, kind, enterprise, &refusal, (address, &body));
             if matches!(refusal, Refusal::TooFast { .. }) {
                 // Whoever floods asks again as soon as it is answered, and the answering alone would take the
                 // processor from the others. It waits instead.
@@ -88,7 +88,8 @@ pub async fn accept(
     let event = body.into_event(kind, id, enterprise.time_zone, header_id, now);
     app.debug_log
         .event(&enterprise, kind.as_str(), &event.unique_id, bytes);
-    let raw = String::from_utf8_lossy(bytes).into_owned();
+    // The identity was made of the body as it came; what is kept of it tells nobody the token.
+    let raw = token::hide(&String::from_utf8_lossy(bytes)).into_owned();
     let (received, happened) = (event.received, event.at);
     let taken = app
         .calls
@@ -105,6 +106,23 @@ pub async fn accept(
         app.heard.note(id, received, happened, sender);
     }
     Ok(taken)
+}
+
+/// Counts and notes a refusal; the answer for whoever sent it.
+pub fn refuse(
+    app: &App,
+    kind: EventKind,
+    enterprise: Option<i64>,
+    refusal: &Refusal,
+    (address, body): (Option<IpAddr>, &[u8]),
+) -> AppError {
+    // In a body that could be read the token has a name; in any other it is looked for. A flood is not worth that.
+    let known = match refusal {
+        Refusal::Unreadable(_) => app.cache.all(),
+        _ => Vec::new(),
+    };
+    app.refusals
+        .note(kind, enterprise, refusal, address, (body, &known))
 }
 
 /// Who sends this: by the token of the body, else of the header.

@@ -3,13 +3,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use actors::cache::Enterprise;
 use actors::call::event::{EventKind, Unreadable};
 use actors::call::intake::Refused;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::token::hide_known;
 use crate::error::AppError;
 
 /// The reasons.
@@ -97,14 +99,14 @@ impl Refusals {
         }
     }
 
-    /// Counts and keeps a refusal and gives the answer for its sender.
+    /// Counts and keeps a refusal and gives the answer for its sender. No token of the `known` enterprises is kept.
     pub fn note(
         &self,
         kind: EventKind,
         enterprise: Option<i64>,
         refusal: &Refusal,
         address: Option<IpAddr>,
-        body: &[u8],
+        (body, known): (&[u8], &[Arc<Enterprise>]),
     ) -> AppError {
         let noted = Noted {
             at: Utc::now(),
@@ -115,7 +117,10 @@ impl Refusals {
             address: address
                 .map(|address| address.to_string())
                 .unwrap_or_default(),
-            body: mask_token(&String::from_utf8_lossy(&body[..body.len().min(1024)])),
+            body: hide_known(
+                &String::from_utf8_lossy(&body[..body.len().min(1024)]),
+                known,
+            ),
         };
         match refusal {
             Refusal::NotKept(Refused::Away(cause) | Refused::Unstorable(cause))
@@ -156,47 +161,5 @@ impl Refusals {
             .take(limit)
             .cloned()
             .collect()
-    }
-}
-
-/// The text with the value of every `"Token": "…"` replaced, however badly formed the rest is.
-fn mask_token(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(found) = rest.to_ascii_lowercase().find("\"token\"") {
-        let after = found + "\"token\"".len();
-        out.push_str(&rest[..after]);
-        rest = &rest[after..];
-        let value = rest.trim_start_matches([' ', ':', '\t', '\n', '\r']);
-        out.push_str(&rest[..rest.len() - value.len()]);
-        let end = match value.strip_prefix('"') {
-            Some(quoted) => quoted.find('"').map_or(value.len(), |end| end + 2),
-            None => value.find([',', '}', ' ']).unwrap_or(value.len()),
-        };
-        out.push_str("\"***\"");
-        rest = &value[end..];
-    }
-    out.push_str(rest);
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_are_masked_in_any_body() {
-        let table = [
-            (
-                r#"{"Token":"375293332255","UniqueId":1}"#,
-                r#"{"Token":"***","UniqueId":1}"#,
-            ),
-            (r#"{"Token" : 375293332255}"#, r#"{"Token" : "***"}"#),
-            (r#"{"token":"cut of"#, r#"{"token":"***""#),
-            ("no token here", "no token here"),
-        ];
-        for (body, masked) in table {
-            assert_eq!(mask_token(body), masked);
-        }
     }
 }

@@ -45,6 +45,11 @@ impl Person {
         person
     }
 
+    /// The cookie of the session, name and value.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// Reads a path as a program would.
     pub fn get(&self, path: &str) -> Answer {
         self.request("GET", path, &[("accept", "application/json")], "")

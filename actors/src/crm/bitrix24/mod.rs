@@ -71,7 +71,6 @@ pub static KIND: Kind = Kind {
         NoticeKind::Bridge,
         NoticeKind::Hangup,
         NoticeKind::Upload,
-        NoticeKind::Recording,
     ],
     lasting: false,
     remembers: true,

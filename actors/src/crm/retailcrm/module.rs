@@ -1,7 +1,7 @@
 //! Our telephony module in a RetailCRM account: `integration-modules/{code}` and its `edit`, which makes the module or
 //! changes it. Called by `api.rs`. Pure. An edit replaces everything, lists too: what it leaves out is gone or blank.
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::api::{OTHER, answered, judge, plain, request};
@@ -66,7 +66,14 @@ fn edit(settings: &Settings, told: &Registration) -> Request {
     request(settings, Method::Post, &path(&told.code, "/edit"), OTHER)
         .secret(&told.client_id)
         .secret(&told.account_url)
+        .secret(&token_of(&told.account_url))
         .form(vec![("integrationModule", module.to_string())])
+}
+
+/// What the address of the account carries: good without the rest of it, too.
+fn token_of(account_url: &SecretString) -> SecretString {
+    let token = account_url.expose_secret().split("token=").nth(1);
+    SecretString::from(token.unwrap_or_default())
 }
 
 /// Ids are numbers there; whatever else somebody wrote is sent as it is, for the CRM to refuse in its own words.
@@ -109,8 +116,6 @@ fn held(body: &Value) -> Registered {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::SecretString;
-
     use super::*;
 
     fn settings() -> Settings {

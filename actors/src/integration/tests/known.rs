@@ -224,6 +224,7 @@ fn means(store: &Store, enterprise: i64, url: &str) -> Means {
             enterprise,
             kind: &KIND,
         },
+        secrets: Arc::new([]),
     }
 }
 
