@@ -3,7 +3,7 @@
 //! folder, what was on the screen is kept there, in both languages and on a phone.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use simulators::{amocrm, moysklad, webhook};
 
@@ -156,18 +156,24 @@ fn walk(walk: &Walk<'_>) {
         ring(&browser, "150").await;
         let came = until_within(Duration::from_secs(20), || (walk.shown)().then_some(()));
         assert!(came.is_some(), "no card came to {}", walk.kind);
-        browser
-            .go(&format!("{page}/log?integration={}", walk.kind))
-            .await;
-        said(
-            &browser,
-            if walk.user.is_some() {
-                "dial"
-            } else {
-                "hangup"
-            },
-        )
-        .await;
+        // The log is written after the CRM's answer, and its page does not reload by itself.
+        let event = if walk.user.is_some() {
+            "dial"
+        } else {
+            "hangup"
+        };
+        let log = format!("{page}/log?integration={}", walk.kind);
+        let began = Instant::now();
+        loop {
+            browser.go(&log).await;
+            if browser.text().await.contains(event) {
+                break;
+            }
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "no {event} in the log"
+            );
+        }
         shoot(&browser, &format!("{}-log", walk.kind)).await;
         browser.close().await;
         look(&server, walk.kind, &page).await;
