@@ -9,6 +9,7 @@ pub mod call;
 pub mod crm;
 pub mod integration;
 pub mod live;
+pub mod reason;
 pub mod retention;
 pub mod store;
 pub mod telegram;

@@ -1,6 +1,7 @@
-//! The demo: a server in this process on a database of its own, with a made-up enterprise, both simulators and an
+//! The demo: a server in this process on a database of its own, with a made-up enterprise, the simulators and an
 //! emulated host whose phones do not stop ringing. Called by `patchbay demo`; leaves nothing behind.
 
+mod crms;
 mod scene;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -49,12 +50,13 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     );
     let system = actix_web::rt::System::new();
     let clients = busy_hour::clients(36);
-    let (crm, bots) = system.block_on(async {
+    let (crm, bots, others) = system.block_on(async {
         let crm = free(options.bind, PORTS[1])?.to_string();
         let crm = retailcrm::start(&crm, scene::crm(&clients)).await?;
         let bots = free(options.bind, PORTS[2])?.to_string();
         let bots = telegram::start(&bots, scene::bots()).await?;
-        anyhow::Ok((crm, bots))
+        let others = crms::start(options.bind).await?;
+        anyhow::Ok((crm, bots, others))
     })?;
     let text = |text: &str| serde_json::Value::from(text).to_string();
     let settings = crate::config::with(&format!(
@@ -82,7 +84,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         let base = reachable(address);
         println!(
             "{}",
-            told(&base, &reachable(crm.addr), &reachable(bots.addr), &word)
+            told(&base, &reachable(crm.addr), &reachable(bots.addr), &word) + &more(&base, &others)
         );
         let hour = Hour {
             clients,
@@ -105,6 +107,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
         server.stop().await?;
         crm.stop().await;
         bots.stop().await;
+        for one in others {
+            one.stop().await;
+        }
         anyhow::Ok(())
     })
 }
@@ -148,6 +153,24 @@ fn told(base: &str, crm: &str, telegram: &str, word: &str) -> String {
         ),
     ] {
         text.push_str(&format!("    {what:<11} {address:<28}  {words}\n"));
+    }
+    text
+}
+
+/// What else may be connected, and how it all ends.
+fn more(base: &str, others: &[crms::Stand]) -> String {
+    let mut text = format!(
+        "\n  To connect by hand, at {base}{}:\n\n",
+        scene::INTEGRATIONS
+    );
+    for one in others {
+        let crms::Stand {
+            title,
+            address,
+            opened_by,
+            ..
+        } = one;
+        text.push_str(&format!("    {title:<11} {address:<28}  {opened_by}\n"));
     }
     text.push_str("\n  Ctrl-C ends it and leaves nothing behind.\n");
     text

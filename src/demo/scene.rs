@@ -16,6 +16,8 @@ use crate::web::session::policy::Role;
 /// What the host signs its events with.
 pub const TOKEN: &str = "demo-host-token";
 const NUMBER: &str = "0367";
+/// The page where its CRMs are connected.
+pub const INTEGRATIONS: &str = "/enterprise/0367/integrations";
 const CRM_KEY: &str = "demo-key";
 const BOT: &str = "123456:demo-bot-token";
 

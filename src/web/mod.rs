@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod hosts;
 pub mod live;
 pub mod locale;
+pub mod reasons;
 pub mod render;
 pub mod retailcrm;
 pub mod routes;

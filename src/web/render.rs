@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tera::{Tera, Value};
 
 use super::locale::{Lang, Texts};
+use super::reasons;
 
 /// All templates in both languages, and where the static files lie.
 pub struct Pages {
@@ -42,6 +43,7 @@ impl Pages {
             tera.register_function("asset", address(hashes.clone()));
             tera.register_filter("when", when);
             tera.register_filter("clock", clock);
+            tera.register_filter("told", tell(spoken.clone()));
             tera.register_filter("span", spell(spoken));
             tera.register_filter("pretty", pretty);
             Ok(tera)
@@ -195,6 +197,14 @@ fn spell(texts: Arc<Texts>) -> impl tera::Filter {
             ),
             _ => say("span-days", seconds / 86_400),
         }))
+    }
+}
+
+/// `text | told`: our own sentences in the page's language, anything else as it was said.
+fn tell(texts: Arc<Texts>) -> impl tera::Filter {
+    move |value: &Value, _: &HashMap<String, Value>| -> tera::Result<Value> {
+        let text = value.as_str().unwrap_or_default();
+        Ok(Value::String(reasons::tell(&texts, text)))
     }
 }
 

@@ -15,5 +15,6 @@ mod policy;
 mod retailcrm;
 mod sessions;
 mod stream;
+mod uon;
 mod users;
 mod webhook;

@@ -141,13 +141,13 @@ async fn a_receiver_that_was_switched_off_by_itself_says_so_until_it_is_on_again
         .insert_header(("X-CSRF-Token", admin.csrf.clone()));
     let saved = crate::door::read(request.send_json(&off).await).await;
     assert_eq!(saved.status, 200, "{saved:?}");
-    for (lang, words) in [
-        ("ru", "Выключено автоматически"),
-        ("en", "Switched off by itself"),
+    for (lang, words, reason) in [
+        ("ru", "Выключено автоматически", "приёмник ответил 500"),
+        ("en", "Switched off by itself", "the receiver answered 500"),
     ] {
         let page = door.page(&admin, &format!("{AT}?lang={lang}")).await;
         assert!(
-            page.body.contains(words) && page.body.contains("the receiver answered 500"),
+            page.body.contains(words) && page.body.contains(reason),
             "{lang}"
         );
     }

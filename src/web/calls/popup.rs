@@ -324,12 +324,13 @@ fn none() -> (String, String) {
     (String::new(), String::new())
 }
 
+/// As durations stand in our sentences: the page words them in the reader's language.
 fn milliseconds(span: chrono::Duration) -> String {
     let ms = span.num_milliseconds().max(0);
     if ms < 10_000 {
-        format!("{ms} ms")
+        format!("{ms}ms")
     } else {
-        format!("{} s", ms / 1000)
+        format!("{}s", ms / 1000)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use simulators::{amocrm, moysklad, webhook};
+use simulators::{amocrm, moysklad, uon, webhook};
 
 use super::connecting::{fill, press, ring, said};
 use crate::browser::{Browser, play};
@@ -78,6 +78,32 @@ fn moysklad_is_connected_by_hand() {
         },
     });
     assert_eq!(crm.state.calls().len(), 1, "one call");
+}
+
+#[test]
+fn u_on_is_connected_by_hand() {
+    let settings = uon::Settings::default().without_limits();
+    let crm = uon::start_in_thread("127.0.0.1:0", settings).expect("a simulator");
+    walk(&Walk {
+        kind: "uon",
+        wrong: &[
+            ("api_url", &crm.base_url),
+            ("cabinet", "id12345"),
+            ("api_key", "K0wrong"),
+        ],
+        words: "the key is wrong",
+        right: &[("api_key", "K0demo00000000000001")],
+        user: Some("2"),
+        shown: &|| {
+            crm.state
+                .notifications()
+                .iter()
+                .any(|card| card.manager == 2)
+        },
+    });
+    let rows = crm.state.calls();
+    assert_eq!(rows.len(), 1, "one call, one row of the history: {rows:?}");
+    assert_eq!(crm.state.refused(), 1, "the wrong key");
 }
 
 #[test]

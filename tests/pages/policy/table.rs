@@ -137,7 +137,9 @@ POST /enterprise/{number}/host/{action=kind}    | kind=plain | in | go | go/404 
 POST /enterprise/{number}/host/{action=make}    | | in | 200 | 200/404 | 403 | 403 | in
 GET  /enterprise/{number}/history               | | in | 200 | 200/404 | 403 | 403 | in
 GET  /enterprise/{number}/telegram              | | in | 200 | 200/404 | 403 | 403 | in
+GET  /enterprise/{number}/telegram/chats        | | in | 200 | 200/404 | 403 | 403 | in
 POST /enterprise/{number}/telegram/{action=add}    | chat=<chat>&name=again | in | 200 | 200/404 | 403 | 403 | in
+POST /enterprise/{number}/telegram/{action=invite} | single=1&hours=24      | in | 200 | 200/404 | 403 | 403 | in
 POST /enterprise/{number}/telegram/{action=test}   | chat=<chat>            | in | 200 | 200/404 | 403 | 403 | in
 POST /enterprise/{number}/telegram/{action=remove} | chat=<chat>            | in | 200 | 200/404 | 403 | 403 | in
 POST /enterprise/{number=0367}/telegram/{action=test}   | chat=<chat>       | in | 200/404 | 200/404 | 403 | 403 | in

@@ -49,7 +49,7 @@ impl Delivery<'_> {
     /// The next step.
     pub fn step(&self, talk: &mut Talk<'_>) -> Ended {
         let off = match self.notice.kind {
-            NoticeKind::Upload => !self.settings.send_upload,
+            NoticeKind::Upload | NoticeKind::Recording => !self.settings.send_upload,
             _ => !self.settings.send_dial,
         };
         if off {
@@ -60,7 +60,8 @@ impl Delivery<'_> {
             NoticeKind::Bridge => self.talk(talk),
             NoticeKind::Hangup => self.close(talk),
             NoticeKind::Upload => self.file(talk),
-            _ => nothing("Bitrix24 has no event for this"),
+            NoticeKind::Recording => self.record(talk),
+            NoticeKind::Start => nothing("Bitrix24 has no event for this"),
         }
     }
 
@@ -217,6 +218,20 @@ impl Delivery<'_> {
             }),
             (_, recording) => self.finish(talk, &whose, recording),
         }
+    }
+
+    /// A recording that became known after the call was filed.
+    fn record(&self, talk: &mut Talk<'_>) -> Ended {
+        if !self.memory.finished {
+            return nothing("the call did not get into Bitrix24's statistics");
+        }
+        let Some(recording) = map::recording(&self.notice.record, self.facts) else {
+            return nothing("there is no recording to be fetched");
+        };
+        talk.wait_for(FETCHING);
+        let given = talk.call(ATTACH, &object(&self.attachment(&recording)));
+        failure(given)?.map_err(fetching)?;
+        Ok(Delivered::Taken(talk.remark().unwrap_or_default()))
     }
 
     /// A call that was never registered, because there was no card or Bitrix24 was away: registered now, at its true time.

@@ -12,6 +12,9 @@ use crate::integration::connector::Place;
 /// Characters of a line's name that Bitrix24 keeps.
 const LINE: usize = 50;
 
+/// Digits of an inner number at most.
+const LONGEST_INNER: usize = 6;
+
 /// What the mapping needs to know of the enterprise, taken once per configuration.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -118,8 +121,14 @@ pub fn unassigned(settings: &Settings, extensions: &[String]) -> Vec<String> {
 /// Who can be named for a call with these extensions: first those whom we know, then those whom Bitrix24 may.
 pub fn candidates(settings: &Settings, extensions: &[String]) -> Vec<Who> {
     let known = users(settings, extensions).into_iter().map(Who::User);
-    let others = unassigned(settings, extensions).into_iter().map(Who::Inner);
-    known.chain(others).collect()
+    let others = unassigned(settings, extensions).into_iter();
+    let others = others.filter(|extension| is_inner(extension));
+    known.chain(others.map(Who::Inner)).collect()
+}
+
+/// Whether it can be an inner number, and not one of the outside.
+fn is_inner(extension: &str) -> bool {
+    extension.len() <= LONGEST_INNER && extension.chars().all(|c| c.is_ascii_digit())
 }
 
 /// Whose call it was: who answered first; nobody did: who made it, else those who were rung; at last the one who has the
@@ -138,9 +147,10 @@ pub fn responsible(record: &Record, settings: &Settings, owner: Option<i64>) -> 
     }
     let mut all: Vec<Who> = extensions
         .iter()
-        .map(|extension| match settings.user_of(extension) {
-            Some(user) => Who::User(user),
-            None => Who::Inner(extension.clone()),
+        .filter_map(|extension| match settings.user_of(extension) {
+            Some(user) => Some(Who::User(user)),
+            // Forwarded to a mobile, a call was taken by nobody of the portal.
+            None => is_inner(extension).then(|| Who::Inner(extension.clone())),
         })
         .collect();
     all.extend(settings.default_user.or(owner).map(Who::User));

@@ -71,6 +71,7 @@ pub static KIND: Kind = Kind {
         NoticeKind::Bridge,
         NoticeKind::Hangup,
         NoticeKind::Upload,
+        NoticeKind::Recording,
     ],
     lasting: false,
     remembers: true,

@@ -10,6 +10,7 @@
 //! nothing refused, no card left open, and the same history whatever order the events had.
 
 mod amocrm;
+mod bitrix24;
 mod retailcrm;
 mod uon;
 mod webhook;
@@ -153,7 +154,7 @@ macro_rules! stands {
     };
 }
 
-stands!(retailcrm, amocrm, uon, webhook);
+stands!(retailcrm, bitrix24, amocrm, uon, webhook);
 
 #[test]
 fn every_kind_has_its_place_in_the_table() {
