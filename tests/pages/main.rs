@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test may stop at the first surprise")]
 
 mod amocrm;
+mod bitrix24;
 mod calls;
 mod door;
 mod emulator;

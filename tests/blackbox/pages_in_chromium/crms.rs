@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use simulators::{amocrm, moysklad, uon, webhook};
+use simulators::{amocrm, bitrix24, moysklad, uon, webhook};
 
 use super::connecting::{fill, press, ring, said};
 use crate::browser::{Browser, play};
@@ -52,6 +52,32 @@ fn amocrm_is_connected_by_hand() {
         1,
         "one call, one entry in the client's history"
     );
+}
+
+#[test]
+fn bitrix24_is_connected_by_hand() {
+    let settings = bitrix24::Settings {
+        fetches: false,
+        ..bitrix24::Settings::default().without_limits()
+    };
+    let crm = bitrix24::start_in_thread("127.0.0.1:0", settings).expect("a simulator");
+    let wrong = format!("{}/rest/12/not-a-secret-of-theirs/", crm.base_url);
+    let right = format!("{}{}", crm.base_url, crm.state.settings.webhook_path());
+    walk(&Walk {
+        kind: "bitrix24",
+        wrong: &[("webhook", &wrong)],
+        words: "the access is wrong or was revoked",
+        right: &[("webhook", &right)],
+        user: Some("34"),
+        shown: &|| {
+            let cards = crm.state.cards();
+            cards.iter().any(|card| card.open && card.user == 34)
+        },
+    });
+    let filed = until_within(Duration::from_secs(20), || {
+        crm.state.finished().first().cloned()
+    });
+    assert_eq!(filed.map(|one| one.user), Some(34), "one call, taken by 34");
 }
 
 #[test]

@@ -31,7 +31,7 @@ use crate::integration::unknown;
 use access::Access;
 use deliver::Delivery;
 use map::{Facts, Memory};
-use settings::{MODES, Settings, UNKNOWN};
+use settings::{MODES, Settings, UNKNOWN, Way};
 use talk::{Halt, Talk};
 
 /// Requests a portal takes at once after a rest; it blocks above fifty, and others of this server ask it too.
@@ -146,6 +146,10 @@ impl Connector for Bitrix24 {
 
     fn ask(&self, question: &Question, known: &Known, heard: &[Reply]) -> Step<Answer> {
         step(self.answer(question, known, heard))
+    }
+
+    fn needs_tokens(&self) -> bool {
+        matches!(self.settings.way, Way::Application { .. })
     }
 
     fn renew(&self, tokens: &Tokens) -> Option<Request> {
