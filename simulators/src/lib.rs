@@ -5,6 +5,7 @@
 pub mod amocrm;
 pub mod bitrix24;
 pub mod bucket;
+pub mod cardfile;
 pub mod clock;
 pub mod form;
 pub mod kept;

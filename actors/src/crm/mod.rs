@@ -5,6 +5,8 @@
 pub mod amocrm;
 pub mod bitrix24;
 #[cfg(test)]
+mod cardfile;
+#[cfg(test)]
 mod conformance;
 pub mod moysklad;
 pub mod retailcrm;
@@ -22,6 +24,8 @@ pub static KINDS: &[&Kind] = &[
     &moysklad::KIND,
     &uon::KIND,
     &webhook::KIND,
+    #[cfg(test)]
+    &cardfile::KIND,
 ];
 
 /// The kind with this name.

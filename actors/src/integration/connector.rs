@@ -40,6 +40,24 @@ pub struct Kind {
     pub connect: fn(&Place<'_>, &Value) -> Connected,
 }
 
+impl Kind {
+    /// Keys of the texts that its form shows, in each of the locales.
+    pub fn texts(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        for field in self.fields {
+            let key = format!("integration-{}-{}", self.name, field.name);
+            if let Input::Choice(words) = field.input {
+                keys.extend(words.iter().map(|word| format!("{key}-{word}")));
+            }
+            keys.extend([format!("{key}-help"), key]);
+        }
+        if self.hears {
+            keys.push(format!("integration-{}-address-help", self.name));
+        }
+        keys
+    }
+}
+
 /// A connector, or the field that keeps it from being one.
 pub type Connected = Result<Box<dyn Connector>, SettingsFault>;
 

@@ -11,6 +11,7 @@
 
 mod amocrm;
 mod bitrix24;
+mod cardfile;
 mod retailcrm;
 mod uon;
 mod webhook;
@@ -154,7 +155,14 @@ macro_rules! stands {
     };
 }
 
-stands!(retailcrm, bitrix24, amocrm, uon, webhook);
+stands! {
+    retailcrm,
+    bitrix24,
+    amocrm,
+    uon,
+    webhook,
+    cardfile,
+}
 
 #[test]
 fn every_kind_has_its_place_in_the_table() {
