@@ -703,6 +703,7 @@ hostpage-change = изменить
 hostpage-accepted-key = Принятый ключ хоста
 hostpage-test = Проверить SSH
 hostpage-trying = Проверяем…
+hostpage-lost = О проверке ничего не известно: сервер, который её начал, перезапускался. Начните её снова.
 hostpage-kind = Как устроен хост
 hostpage-kind-kit = С нашим набором: ключ умеет только несколько слов (рекомендуется)
 hostpage-kind-plain = Обычный: команды asterisk -rx

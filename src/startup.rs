@@ -21,6 +21,7 @@ use crate::debug_log::{self, DebugLog};
 use crate::house::House;
 use crate::state::App;
 use crate::web::emulator::runs::Runs;
+use crate::web::enterprise::trials::Trials;
 use crate::web::events::gauge::Gauge;
 use crate::web::events::refusal::Refusals;
 use crate::web::render::{Pages, find_assets};
@@ -95,6 +96,7 @@ pub async fn build(
         telegram,
         started: Instant::now(),
         runs: Runs::default(),
+        trials: Trials::default(),
         modules: Turns::default(),
         boot: format!("{:08x}", rand::random::<u32>()),
         pages,

@@ -16,6 +16,7 @@ use actors::telegram::Telegram;
 use crate::config::Settings;
 use crate::debug_log::DebugLog;
 use crate::web::emulator::runs::Runs;
+use crate::web::enterprise::trials::Trials;
 use crate::web::events::gauge::Gauge;
 use crate::web::events::heard::Heard;
 use crate::web::events::refusal::Refusals;
@@ -55,6 +56,8 @@ pub struct App {
     pub refusals: Refusals,
     /// Emulated calls that were begun here.
     pub runs: Runs,
+    /// Trials of the way to hosts that were begun here.
+    pub trials: Trials,
     /// Acts on enterprises' RetailCRM modules take turns.
     pub modules: Turns,
     pub pages: Pages,

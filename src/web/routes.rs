@@ -223,6 +223,11 @@ pub fn table() -> Vec<Entry> {
             Area::Admin,
             enterprise::host::page,
         ),
+        get(
+            "/enterprise/{number}/host/test",
+            Area::Admin,
+            enterprise::host::follow,
+        ),
         post(
             "/enterprise/{number}/host/test",
             Area::Admin,

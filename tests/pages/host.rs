@@ -95,3 +95,53 @@ async fn a_trial_tells_at_which_step_it_ended() {
     let operator = door.log_in("operator-0367").await;
     assert_eq!(door.page(&operator, HOST).await.status, 403);
 }
+
+#[actix_web::test]
+async fn a_trial_shows_how_far_it_is_while_it_goes_on() {
+    // It takes connections and never says a word.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("its address").port().to_string();
+    let door = Door::open("[hosts]\nconnect_timeout = \"700ms\"").await;
+    let admin = door.log_in("admin-0367").await;
+    let fields = [
+        ("name", "june"),
+        ("country", "BY"),
+        ("time_zone", "Europe/Minsk"),
+        ("language", "ru"),
+        ("host_address", "127.0.0.1"),
+        ("ssh_port", port.as_str()),
+        ("ssh_user", "patchbay"),
+        ("originate_context", "inoffice"),
+        ("redirect_context", "web-zapros"),
+    ];
+    send(&door, &admin, "/enterprise/0367", &fields).await;
+    send(&door, &admin, &format!("{HOST}/make"), &[]).await;
+    let begun = send(&door, &admin, &format!("{HOST}/test"), &[]).await.body;
+    let settings = begun.find("check-yes").expect("the settings are complete");
+    let reach = begun.find("check-waiting").expect("the host is waited for");
+    assert!(settings < reach && begun.contains("every 300ms"), "{begun}");
+    assert!(!begun.contains("role=\"alert\"") && !begun.contains("role=\"status\""));
+    let again = send(&door, &admin, &format!("{HOST}/test"), &[]).await.body;
+    assert!(
+        again.contains("every 300ms"),
+        "the same one goes on: {again}"
+    );
+    let ended = loop {
+        let page = door
+            .page(&admin, &format!("{HOST}/test?lang=ru"))
+            .await
+            .body;
+        if !page.contains("every 300ms") {
+            break page;
+        }
+    };
+    assert!(
+        ended.contains("Хост не ответил вовремя") && ended.contains("check-no"),
+        "{ended}"
+    );
+    let other = door.log_in("admin-0401").await;
+    let nothing = door
+        .page(&other, "/enterprise/0401/host/test?lang=en")
+        .await;
+    assert!(nothing.body.contains("Nothing is known of the trial"));
+}

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::answer;
 use super::command::Command;
 use super::error::HostError;
-use super::pool::{Access, Pool, Terms};
+use super::pool::{Access, Pool, Reached, Terms};
 use crate::cache::snapshot::Enterprise;
 
 /// All hosts. Cheap to clone.
@@ -61,11 +61,35 @@ impl Hosts {
         enterprise: &Enterprise,
         command: &Command,
     ) -> Result<String, HostError> {
-        let lines: Vec<_> = command
-            .lines(&enterprise.host)?
-            .into_iter()
-            .map(|line| (line.text, line.expects))
-            .collect();
+        let lines = lines(enterprise, command)?;
+        self.with(enterprise, move |pool| pool.run(&lines, answer::read))
+            .await
+    }
+
+    /// The same over a session of its own, telling each part of the way as it is behind us: for people who set a host up.
+    /// `tell` is called on the thread that speaks to the host.
+    ///
+    /// # Errors
+    /// As `run`.
+    pub async fn try_out(
+        &self,
+        enterprise: &Enterprise,
+        command: &Command,
+        tell: impl Fn(Reached) + Send + 'static,
+    ) -> Result<String, HostError> {
+        let lines = lines(enterprise, command)?;
+        self.with(enterprise, move |pool| {
+            pool.try_out(&lines, answer::read, &tell)
+        })
+        .await
+    }
+
+    /// Does something blocking with a host when it is its turn.
+    async fn with(
+        &self,
+        enterprise: &Enterprise,
+        work: impl FnOnce(&Pool) -> Result<String, HostError> + Send + 'static,
+    ) -> Result<String, HostError> {
         let lane = self.lane(enterprise)?;
         let _room = lane.room.try_acquire().map_err(|_| HostError::Busy)?;
         // Those who wait are bounded by the room, and by the time one command may take.
@@ -82,7 +106,7 @@ impl Hosts {
             .name("ssh".into())
             .spawn(move || {
                 let _turn = GivenBack(&runs.turn);
-                let _asker_may_have_left = tell.send(runs.pool.run(&lines, answer::read));
+                let _asker_may_have_left = tell.send(work(&runs.pool));
             });
         if let Err(error) = spawned {
             lane.turn.add_permits(1);
@@ -124,6 +148,18 @@ impl Hosts {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is said over the wire, and what is expected back.
+fn lines(
+    enterprise: &Enterprise,
+    command: &Command,
+) -> Result<Vec<(String, super::command::Expects)>, HostError> {
+    let lines = command.lines(&enterprise.host)?;
+    Ok(lines
+        .into_iter()
+        .map(|line| (line.text, line.expects))
+        .collect())
 }
 
 /// Gives a turn back however its thread ends.

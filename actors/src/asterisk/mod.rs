@@ -17,7 +17,7 @@ pub mod words;
 pub use command::Command;
 pub use error::HostError;
 pub use host::Hosts;
-pub use pool::Terms;
+pub use pool::{Access, Reached, Terms};
 pub use redirect::Redirects;
 pub use requests::Requests;
 pub use words::{Extension, Number, RequestId, UniqueId};

@@ -49,9 +49,20 @@ impl Default for Terms {
     }
 }
 
+/// A part of the way to a host that is behind us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// It speaks SSH.
+    Host,
+    /// It showed a key that was accepted.
+    HostKey,
+    /// It takes ours.
+    OurKey,
+}
+
 /// Where and as whom: everything that decides whether a session may be used again. `Debug` shows no key.
 #[derive(Clone, Debug)]
-pub(super) struct Access {
+pub struct Access {
     address: String,
     port: u16,
     user: String,
@@ -210,13 +221,29 @@ impl Pool {
             }
             slot.0 = None;
         }
-        let session = self.connect()?;
+        let session = self.connect(&|_| ())?;
         let channel = session.channel_session().map_err(|error| fault(&error))?;
         slot.0 = Some(session);
         Ok(channel)
     }
 
-    fn connect(&self) -> Result<Session, HostError> {
+    /// Runs the lines over a session of its own and tells each part of the way as it is behind us: a session that is kept
+    /// would show nothing of it.
+    pub fn try_out<T>(
+        &self,
+        lines: &[(String, T)],
+        judge: impl Fn(&T, &str) -> Result<String, HostError>,
+        tell: &dyn Fn(Reached),
+    ) -> Result<String, HostError> {
+        let mut slot = Slot(Some(self.connect(tell)?));
+        let mut words = String::new();
+        for (line, expects) in lines {
+            words = judge(expects, &self.say(&mut slot, line)?)?;
+        }
+        Ok(words)
+    }
+
+    fn connect(&self, tell: &dyn Fn(Reached)) -> Result<Session, HostError> {
         let access = &self.access;
         let known: Vec<(&str, Vec<u8>)> = known_keys(&access.host_key);
         let wanted: Vec<&str> = known
@@ -230,6 +257,7 @@ impl Pool {
             Err(HostError::Down(_)) if !wanted.is_empty() => self.greet(&[])?,
             Err(error) => return Err(error),
         };
+        tell(Reached::Host);
         let shown = session
             .host_key()
             .map(|(key, _)| key.to_vec())
@@ -242,12 +270,14 @@ impl Pool {
                 HostError::HostKeyChanged { offered }
             });
         }
+        tell(Reached::HostKey);
         session
             .userauth_pubkey_memory(&access.user, None, access.key.expose_secret(), None)
             .map_err(|error| match fault(&error) {
                 HostError::Timeout => HostError::Timeout,
                 _ => HostError::KeyRefused(error.message().to_owned()),
             })?;
+        tell(Reached::OurKey);
         self.opened.fetch_add(1, Ordering::Relaxed);
         Ok(session)
     }

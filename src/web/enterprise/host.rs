@@ -2,8 +2,10 @@
 //! was accepted, a trial of the whole way with each step in words, and the clicks of late. A private key is made here or
 //! handed in, sealed, and never shown again; only its public half is.
 
+use std::time::Duration;
+
 use actix_web::{HttpResponse, web};
-use actors::asterisk::{Command, HostError};
+use actors::asterisk::{Access, Command, HostError};
 use actors::cache::Enterprise;
 use actors::cache::snapshot::HostKind;
 use actors::store::StoreError;
@@ -79,19 +81,57 @@ pub async fn act(
     draw(&app, &visit, &enterprise, said).await
 }
 
-/// `POST /enterprise/{number}/host/test`: tries the whole way and tells how far it came; a piece of the page.
+/// `POST /enterprise/{number}/host/test`: begins to try the whole way; a piece of the page that looks again by itself.
 pub async fn attempt(
     app: State,
     visit: Visit,
     number: web::Path<String>,
 ) -> Result<HttpResponse, AppError> {
     let enterprise = find(&app, &visit, &number).await?;
-    let began = std::time::Instant::now();
-    let outcome = app.hosts.run(&enterprise, &Command::Look).await;
-    let took = began.elapsed().as_millis();
-    let (reached, problem) = match &outcome {
-        Ok(_) => (STEPS.len(), Value::Null),
-        Err(error) => (step_of(error), problem(&enterprise, error)),
+    if let Some(trial) = app.trials.begin(enterprise.id) {
+        let (hosts, enterprise) = (app.hosts.clone(), enterprise.clone());
+        actix_web::rt::spawn(async move {
+            let told = trial.clone();
+            // That the settings are complete shows in that it is begun at all.
+            if Access::of(&enterprise.host).is_ok() {
+                trial.step();
+            }
+            let tell = move |_| told.step();
+            let outcome = hosts.try_out(&enterprise, &Command::Look, tell).await;
+            if outcome.is_ok() {
+                trial.step();
+            }
+            trial.end(outcome);
+        });
+    }
+    // What ends at once is shown at once.
+    if let Some(trial) = app.trials.latest(enterprise.id) {
+        trial.wait(AT_ONCE).await;
+    }
+    tried(&app, &visit, &enterprise)
+}
+
+/// `GET /enterprise/{number}/host/test`: how far the latest trial has come.
+pub async fn follow(
+    app: State,
+    visit: Visit,
+    number: web::Path<String>,
+) -> Result<HttpResponse, AppError> {
+    let enterprise = find(&app, &visit, &number).await?;
+    tried(&app, &visit, &enterprise)
+}
+
+fn tried(app: &App, visit: &Visit, enterprise: &Enterprise) -> Result<HttpResponse, AppError> {
+    let mut context = context(visit, enterprise, "host")?;
+    let Some(trial) = app.trials.latest(enterprise.id) else {
+        // Begun by a process that has ended meanwhile.
+        context.insert("lost", &true);
+        return visit.page(app, "enterprise/host-tried.html", &context);
+    };
+    let standing = trial.standing();
+    let reached = match &standing.outcome {
+        Some((Err(error), _)) => step_of(error),
+        _ => standing.steps.len(),
     };
     let steps: Vec<Value> = STEPS
         .iter()
@@ -99,19 +139,30 @@ pub async fn attempt(
         .map(|(at, step)| {
             let mark = match at.cmp(&reached) {
                 std::cmp::Ordering::Less => "yes",
+                std::cmp::Ordering::Equal if standing.outcome.is_none() => "waiting",
                 std::cmp::Ordering::Equal => "no",
-                std::cmp::Ordering::Greater => "unknown",
+                std::cmp::Ordering::Greater => "skipped",
             };
-            json!({"key": format!("hostpage-step-{step}"), "mark": mark})
+            let after = standing.steps.get(at).filter(|_| at < reached);
+            json!({"key": format!("hostpage-step-{step}"), "mark": mark, "after": after})
         })
         .collect();
-    let mut context = context(&visit, &enterprise, "host")?;
+    let (problem, took, words) = match &standing.outcome {
+        None => (Value::Null, 0, ""),
+        Some((Ok(words), took)) => (Value::Null, *took, words.as_str()),
+        Some((Err(error), took)) => (problem(enterprise, error), *took, ""),
+    };
+    context.insert("lost", &false);
+    context.insert("going", &standing.outcome.is_none());
     context.insert("steps", &steps);
     context.insert("problem", &problem);
     context.insert("took", &took);
-    context.insert("words", &outcome.unwrap_or_default());
-    visit.page(&app, "enterprise/host-tried.html", &context)
+    context.insert("words", words);
+    visit.page(app, "enterprise/host-tried.html", &context)
 }
+
+/// How long the answer that begins a trial waits for its end.
+const AT_ONCE: Duration = Duration::from_millis(150);
 
 /// The way to Asterisk, step by step; the last part of a text's key.
 const STEPS: [&str; 5] = ["settings", "reach", "host-key", "our-key", "asterisk"];

@@ -11,6 +11,7 @@ pub mod list;
 pub mod people;
 pub mod settings;
 pub mod telegram;
+pub mod trials;
 
 use std::sync::Arc;
 

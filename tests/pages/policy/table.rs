@@ -132,6 +132,7 @@ POST /enterprise/{number=0367}/people/{action=end}      | login=person-0367&sess
 POST /enterprise/{number}/people/{action=extension}     | extension=199&name=new                  | in | 200 | 200/404 | 403 | 403 | in
 POST /enterprise/{number}/people/{action=drop}          | extension=199                           | in | 200 | 200/404 | 403 | 403 | in
 GET  /enterprise/{number}/host                  | | in | 200 | 200/404 | 403 | 403 | in
+GET  /enterprise/{number}/host/test             | | in | 200 | 200/404 | 403 | 403 | in
 POST /enterprise/{number}/host/test             | | in | 200 | 200/404 | 403 | 403 | in
 POST /enterprise/{number}/host/{action=kind}    | kind=plain | in | go | go/404 | 403 | 403 | in
 POST /enterprise/{number}/host/{action=make}    | | in | 200 | 200/404 | 403 | 403 | in
