@@ -270,6 +270,36 @@ pub const KINDS: &[(&str, &str)] = &[
     ("b24-works", "we are let in, as {}"),
     ("b24-no-clicks", "clicks are not told to us: {}"),
     ("b24-clicks", "clicks on numbers come to us"),
+    (
+        "b24-not-filed",
+        "the call did not get into Bitrix24's statistics",
+    ),
+    ("b24-no-recording", "there is no recording to be fetched"),
+    (
+        "b24-other-portal",
+        "this is the application of {}, not of {}",
+    ),
+    ("b24-no-tokens", "the installation brought no tokens"),
+    (
+        "b24-no-app-token",
+        "no application token is known: enter it in the settings",
+    ),
+    (
+        "b24-wrong-app-token",
+        "the application token is not the one we know",
+    ),
+    (
+        "b24-says-webhook",
+        "the settings say webhook, not application",
+    ),
+    ("b24-no-event-for", "nothing is done for {}"),
+    ("b24-no-number", "there is no number to call"),
+    (
+        "b24-no-callback",
+        "nobody is named in the settings who calls visitors back",
+    ),
+    ("b24-no-clicker", "the event does not say who clicked"),
+    ("b24-list", "Bitrix24 keeps no list of telephonies"),
     ("b24-not-user", "is no user id: a number, such as 12"),
     (
         "b24-not-webhook",
@@ -288,25 +318,28 @@ pub const KINDS: &[(&str, &str)] = &[
     ),
     (
         "b24-only-app",
-        "this portal lets only applications register calls: create a local application and choose that in the settings",
+        "{}: this portal lets only applications register calls: create a local application and choose that in the settings",
     ),
     (
         "b24-scope",
-        "the rights telephony, crm and user (or user_basic) are needed",
+        "{}: the rights telephony, crm and user (or user_basic) are needed",
     ),
     (
         "b24-revoked",
-        "the webhook or the access is wrong or was revoked",
+        "{}: the webhook or the access is wrong or was revoked",
     ),
     (
         "b24-plan",
-        "the portal's plan does not include REST, or the right is missing",
+        "{}: the portal's plan does not include REST, or the right is missing",
     ),
-    ("b24-app-again", "the application has to be installed again"),
-    ("b24-deleted", "there is no such portal any more"),
+    (
+        "b24-app-again",
+        "{}: the application has to be installed again",
+    ),
+    ("b24-deleted", "{}: there is no such portal any more"),
     (
         "b24-no-telephony",
-        "the portal has no telephony, or this is not its address",
+        "{}: the portal has no telephony, or this is not its address",
     ),
 ];
 

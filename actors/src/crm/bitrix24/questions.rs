@@ -68,16 +68,18 @@ pub fn test(settings: &Settings, facts: &Facts, talk: &mut Talk<'_>) -> Result<A
                 (event, command("event.bind", &params))
             })
             .collect();
-        if !commands.is_empty() {
-            let given = talk.batch(&commands)?;
-            let failed = commands
-                .iter()
-                .find_map(|(event, _)| given.get(event).err());
-            if let Some(failed) = failed {
-                words.push_str(&format!("; clicks are not told to us: {failed}"));
+        let failed = match commands.is_empty() {
+            true => None,
+            false => {
+                let given = talk.batch(&commands)?;
+                let mut events = commands.iter();
+                events.find_map(|(event, _)| given.get(event).err())
             }
-        }
-        words.push_str("; clicks on numbers come to us");
+        };
+        words.push_str(&match failed {
+            Some(failed) => format!("; clicks are not told to us: {failed}"),
+            None => "; clicks on numbers come to us".to_owned(),
+        });
     }
     Ok(Answer::Works(remarked(talk, words)))
 }
