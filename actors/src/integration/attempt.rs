@@ -235,7 +235,11 @@ impl Means {
         about: About<'_>,
         exchanges: &mut Exchanges,
     ) -> Talked<T> {
-        let mut known = match self.keeper.known(about.record).await {
+        let mut known = match self
+            .keeper
+            .known(about.record, self.connector.needs_tokens())
+            .await
+        {
             Ok(known) => known,
             Err(failed) => return Talked::Failed(failed),
         };

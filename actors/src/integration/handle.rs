@@ -269,7 +269,7 @@ impl Integrations {
             enterprise,
             kind,
         };
-        keeper.known(None).await
+        keeper.known(None, true).await
     }
 
     /// Graceful end: what is in flight is finished, the rest goes back to the table, within `deadline`.

@@ -37,11 +37,13 @@ pub enum Renewal {
 }
 
 impl Keeper {
-    /// What is known for a conversation about this call, or about none.
+    /// What is known for a conversation about this call, or about none; the tokens only when they are `wanted`. A kind
+    /// that keeps nothing costs no query.
     ///
     /// # Errors
     /// Our database is away: later.
-    pub async fn known(&self, record: Option<&Record>) -> Result<Known, Failed> {
+    pub async fn known(&self, record: Option<&Record>, wanted: bool) -> Result<Known, Failed> {
+        let wanted = wanted && self.kind.authorizes;
         let names = match record.filter(|_| self.kind.remembers) {
             Some(record) if record.request_id.is_empty() => vec![record.unique_id.clone()],
             Some(record) => vec![
@@ -50,7 +52,7 @@ impl Keeper {
             ],
             None => Vec::new(),
         };
-        if names.is_empty() && !self.kind.authorizes {
+        if names.is_empty() && !wanted {
             return Ok(Known::default());
         }
         let (enterprise, kind) = (self.enterprise, self.kind);
@@ -62,7 +64,7 @@ impl Keeper {
                     true => Value::Null,
                     false => memories::read(conn, enterprise, kind.name, &names)?,
                 };
-                let tokens = match kind.authorizes {
+                let tokens = match wanted {
                     true => crm_tokens::read(conn, &vault, enterprise, kind.name)?,
                     false => None,
                 };

@@ -99,6 +99,10 @@ impl Connector for Toy {
         Step::Nothing("asked nothing".into())
     }
 
+    fn needs_tokens(&self) -> bool {
+        true
+    }
+
     fn renew(&self, tokens: &Tokens) -> Option<Request> {
         let body = tokens.refresh.expose_secret().to_owned();
         Some(Request::new(Method::Post, format!("{}/token", self.0), "toy").json(body))
@@ -414,7 +418,7 @@ fn a_renewed_pair_is_read_by_those_who_hold_the_old_one(database: &TestDatabase)
         kind: &KIND,
     };
     let notice = sample::notice(NoticeKind::Dial, sample::ringing(1));
-    let held = wait(keeper.known(Some(&notice.record)))
+    let held = wait(keeper.known(Some(&notice.record), true))
         .unwrap()
         .tokens
         .unwrap();
