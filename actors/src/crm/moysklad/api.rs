@@ -34,6 +34,9 @@ pub struct Call {
     pub id: String,
     /// False: the answer had no body, and the rest is not known.
     pub is_told: bool,
+    /// As MoySklad writes it; what was told first stays.
+    pub start: String,
+    pub is_ended: bool,
     /// Links to recordings.
     pub links: Vec<String>,
     /// A client has the number.
@@ -139,10 +142,13 @@ fn read(body: &Value) -> Option<Call> {
     let links = body.get("recordUrl").and_then(Value::as_array);
     let owner = body.get("counterpartyowner");
     let responsible = owner.and_then(|owner| owner.get("extention")?.as_str());
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
     let is_there = |name: &str| body.get(name).filter(|value| value.is_object()).cloned();
     Some(Call {
         id: id.to_owned(),
         is_told: true,
+        start: text("startTime").unwrap_or_default().to_owned(),
+        is_ended: text("endTime").is_some(),
         links: links
             .into_iter()
             .flatten()

@@ -1,12 +1,15 @@
 //! Our words to MoySklad's: what a notice does to the call and to the cards on employees' screens. Called by `mod.rs`. Pure.
 //! Times are Moscow's, whatever the enterprise's own zone.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, NaiveDateTime, Utc};
 use chrono_tz::Europe::Moscow;
 use serde_json::{Map, Value, json};
 
 use crate::call::record::{Direction, Notice, NoticeKind, Outcome, Record};
 use crate::integration::connector::Place;
+
+/// How times are written.
+const TIME: &str = "%Y-%m-%d %H:%M:%S%.3f";
 
 /// What the mapping needs to know of the enterprise, taken once per configuration.
 #[derive(Clone, Debug)]
@@ -33,8 +36,7 @@ impl Facts {
     }
 }
 
-/// The body that creates the call: what is known at this notice, with its commands. No extension while several phones
-/// ring: what was filled in once stays, and it is not known yet who answers.
+/// The body that creates the call: what is known at this notice, with its commands.
 pub fn create(notice: &Notice, facts: &Facts) -> Value {
     let record = &notice.record;
     let mut body = json!({
@@ -44,28 +46,34 @@ pub fn create(notice: &Notice, facts: &Facts) -> Value {
         "startTime": moscow(record.received_at),
     });
     merge(&mut body, told(notice, true));
-    if is_history(notice)
-        && let Some(link) = facts.link(record)
-    {
-        body["recordUrl"] = json!([link]);
+    if is_history(notice) {
+        body["endTime"] = json!(end(record, ""));
+        if let Some(link) = facts.link(record) {
+            body["recordUrl"] = json!([link]);
+        }
     }
     body
 }
 
-/// The body that brings the call to what it is at this notice, but for the recording: links are added each time they are
-/// sent, so it is asked first whether there is one.
-pub fn fill_in(notice: &Notice) -> Value {
+/// The body that asks whether there is the call, and tells it what cannot be wrong.
+pub fn ask(notice: &Notice) -> Value {
     told(notice, false)
 }
 
+/// The body that brings the call, which began then, to what it is at this notice, but for the recording: links are added
+/// each time they are sent, so it is asked first whether there is one.
+pub fn fill_in(notice: &Notice, start: &str) -> Value {
+    let mut body = told(notice, false);
+    if is_history(notice) {
+        body["endTime"] = json!(end(&notice.record, start));
+    }
+    body
+}
+
 fn told(notice: &Notice, is_new: bool) -> Value {
-    let record = &notice.record;
     let mut body = json!({});
     if let Some(extension) = whose(notice) {
         body["extension"] = json!(extension);
-    }
-    if is_history(notice) {
-        body["endTime"] = json!(moscow(end(record)));
     }
     let commands = commands(notice, is_new);
     if !commands.is_empty() {
@@ -106,6 +114,9 @@ pub fn commands(notice: &Notice, is_new: bool) -> Vec<Value> {
         _ => {}
     }
     let first = sequence(notice);
+    let said = said
+        .into_iter()
+        .filter(|(_, whom)| whom.is_none_or(is_extension));
     (0..)
         .zip(said)
         .map(|(place, (kind, extension))| {
@@ -130,29 +141,39 @@ fn sequence(notice: &Notice) -> i64 {
     i64::from(notice.record.events_count) * 1_000 + kind * 100
 }
 
-/// Whose call it is, as far as it is sure at this notice: who made it or answered first; at the end also the only one
-/// whose phone rang.
-fn whose(notice: &Notice) -> Option<&str> {
+/// Whose call it is, told at its end and not before: what was filled in once stays, and late events may still tell who
+/// answered first. Nobody did: who made it, or the only one whose phone rang.
+fn whose(notice: &Notice) -> Option<String> {
     let record = &notice.record;
-    let sure = record.talked.first().or(record.made_by.as_ref());
-    let only = match record.rung.as_slice() {
-        [one] if is_history(notice) => Some(one),
-        _ => None,
+    let ours = |all: &[String]| -> Vec<String> {
+        let ours = all.iter().filter(|one| is_extension(one));
+        ours.cloned().collect()
     };
-    sure.or(only).map(String::as_str)
+    let only = Some(ours(&record.rung)).filter(|all| all.len() == 1);
+    let first = ours(&record.talked).into_iter().next();
+    let whose = first.or_else(|| record.made_by.clone());
+    let whose = whose.or_else(|| only.and_then(|mut all| all.pop()));
+    whose.filter(|_| is_history(notice))
 }
 
-/// When the call ended. How MoySklad tells a missed call is not documented; one that nobody answered is given no length.
-fn end(record: &Record) -> DateTime<Utc> {
-    let begun = record.received_at;
-    if !was_answered(record) {
-        return begun;
-    }
-    let length = i64::from(record.wait_seconds) + i64::from(record.talk_seconds);
-    let ended = record
-        .ended_at
-        .unwrap_or(begun + chrono::Duration::seconds(length));
-    ended.max(begun)
+/// A call may be forwarded to a mobile, and that is nobody's screen.
+fn is_extension(text: &str) -> bool {
+    (2..=5).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit())
+}
+
+/// When a call ended that began then as MoySklad has it: a late event may have told us of another beginning, and what was
+/// filled in stays; so the length is right in any case. How MoySklad tells a missed call is not documented; one that nobody
+/// answered is given no length.
+fn end(record: &Record, start: &str) -> String {
+    let begun = NaiveDateTime::parse_from_str(start, "%Y-%m-%d %H:%M:%S%.f")
+        .unwrap_or_else(|_| record.received_at.with_timezone(&Moscow).naive_local());
+    let seconds = i64::from(record.wait_seconds) + i64::from(record.talk_seconds);
+    let length = match record.ended_at {
+        _ if !was_answered(record) => Duration::zero(),
+        Some(ended) => (ended - record.received_at).max(Duration::zero()),
+        None => Duration::seconds(seconds),
+    };
+    (begun + length).format(TIME).to_string()
 }
 
 /// A lost call is one whose end nobody saw.
@@ -168,7 +189,7 @@ pub fn is_history(notice: &Notice) -> bool {
 /// `2026-03-01 14:05:09.000`
 pub fn moscow(at: DateTime<Utc>) -> String {
     let there = at.with_timezone(&Moscow);
-    there.format("%Y-%m-%d %H:%M:%S%.3f").to_string()
+    there.format(TIME).to_string()
 }
 
 fn merge(body: &mut Value, more: Value) {

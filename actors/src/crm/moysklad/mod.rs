@@ -128,17 +128,21 @@ impl MoySklad {
         let call = match kept.map(|it| it.call) {
             // Created or found in this conversation.
             Some(Some(call)) if is_ours => call,
-            Some(Some(Call { id, .. })) => {
+            Some(Some(Call { id, start, .. })) => {
                 if !map::is_history(notice) {
                     let obeyed = api::obeyed(hear(self.command(notice, Name::Id(&id)))?)?;
                     return obeyed.ok_or(Halt::Failed(Failed::Refused {
                         words: "MoySklad has this call no more".into(),
                     }));
                 }
-                let body = map::fill_in(notice);
+                let body = map::fill_in(notice, &start);
                 let reply = hear(api::fill_in(settings, Name::Id(&id), &body))?;
                 match api::filled_in(reply)? {
-                    Some(call) => Call { id, ..call },
+                    Some(call) => Call {
+                        id,
+                        is_ended: true,
+                        ..call
+                    },
                     None => return Err(keep(Some(self.create(notice, &mut hear)?))),
                 }
             }
@@ -150,8 +154,7 @@ impl MoySklad {
             }
             // An earlier try was cut off: nobody knows whether it was taken, but this request tells.
             Some(None) if !is_ours => {
-                let body = map::fill_in(notice);
-                let reply = hear(api::fill_in(settings, own, &body))?;
+                let reply = hear(api::fill_in(settings, own, &map::ask(notice)))?;
                 match api::filled_in(reply)? {
                     Some(call) if call.id.is_empty() => call,
                     Some(call) => return Err(keep(Some(call))),
@@ -170,6 +173,10 @@ impl MoySklad {
             "" => own,
             id => Name::Id(id),
         };
+        if !call.is_ended {
+            let body = map::fill_in(notice, &call.start);
+            api::filled_in(hear(api::fill_in(settings, name, &body))?)?;
+        }
         if let Some(link) = self.facts.link(&notice.record)
             && !call.links.contains(&link)
         {
@@ -197,7 +204,7 @@ impl MoySklad {
         let commands = map::commands(notice, false);
         match commands.as_slice() {
             [one] if notice.kind != NoticeKind::Bridge => api::command(&self.settings, call, one),
-            _ => api::fill_in(&self.settings, call, &map::fill_in(notice)),
+            _ => api::fill_in(&self.settings, call, &map::ask(notice)),
         }
     }
 

@@ -39,7 +39,10 @@ fn gone() -> Reply {
 /// The call once the link to its recording is there.
 fn linked() -> String {
     let link = "https://pbx.example/recordings/file/01935d00-0000-7000-8000-000000000001";
-    CALL.replace("\"recordUrl\": []", &format!("\"recordUrl\": [\"{link}\"]"))
+    let linked = format!("\"recordUrl\": [\"{link}\"]");
+    let ended = "\"endTime\": \"2026-03-01 14:06:20.000\"";
+    CALL.replace("\"recordUrl\": []", &linked)
+        .replace("\"endTime\": null", ended)
 }
 
 /// A whole conversation: what is said, kept and come to, with these answers.
@@ -333,6 +336,21 @@ fn a_click_is_heard_when_it_is_signed_with_our_key() {
         careless
             .hear(&Incoming::default(), &Known::default())
             .is_err()
+    );
+}
+
+#[test]
+fn a_mobile_that_a_call_was_forwarded_to_has_no_screen() {
+    let record = Record {
+        rung: vec!["150".into(), "+375297770011".into()],
+        talked: vec!["+375297770011".into()],
+        ..talking()
+    };
+    let notice = sample::notice(NoticeKind::Bridge, record);
+    let said = json!(map::commands(&notice, false)).to_string();
+    assert_eq!(
+        said,
+        r#"[{"eventType":"HIDE","extension":"150","sequence":3200}]"#
     );
 }
 

@@ -12,6 +12,7 @@
 mod amocrm;
 mod bitrix24;
 mod cardfile;
+mod ms;
 mod retailcrm;
 mod uon;
 mod webhook;
@@ -159,6 +160,7 @@ stands! {
     retailcrm,
     bitrix24,
     amocrm,
+    ms,
     uon,
     webhook,
     cardfile,
