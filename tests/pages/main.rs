@@ -11,6 +11,7 @@ mod enterprise;
 mod gateway;
 mod host;
 mod integrations;
+mod moysklad;
 mod people;
 mod policy;
 mod retailcrm;
