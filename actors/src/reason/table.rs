@@ -220,12 +220,23 @@ pub const KINDS: &[(&str, &str)] = &[
     ("ms-known-for", "a known client, {} is responsible"),
     ("ms-known", "a known client"),
     ("ms-unknown", "an unknown number"),
+    ("ms-new", "a new client"),
+    ("ms-gone", "MoySklad has this call no more"),
+    ("ms-click", "a click names srcNumber and destNumber"),
+    (
+        "ms-unsigned",
+        "the click is not signed: Lognex-Content-MD5 is missing",
+    ),
+    (
+        "ms-signature",
+        "the click's signature does not fit our key: if the key is right, switch its check off",
+    ),
     (
         "ms-works-none",
         "the key works, but no employee has an extension: type them into the employees' cards",
     ),
-    ("ms-works-one", "the key works; 1 employee has an extension"),
-    ("ms-works", "the key works; {} employees have an extension"),
+    ("ms-works-one", "the key works: 1 employee has an extension"),
+    ("ms-works", "the key works: {} employees have an extension"),
     (
         "ms-no-token",
         "there is no token, so names and responsible employees are not asked for",

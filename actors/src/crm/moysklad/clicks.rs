@@ -29,7 +29,7 @@ pub fn hear(settings: &Settings, incoming: &Incoming) -> Result<Wish, String> {
             .map(|name| incoming.fields.get(name).map_or("", String::as_str));
         let right = api::signatures(settings, values, &incoming.body);
         if !right.into_iter().any(|one| is_secret(&one.into(), &told)) {
-            return Err("the click's signature does not fit our key; if the key is right, switch its check off".into());
+            return Err("the click's signature does not fit our key: if the key is right, switch its check off".into());
         }
     }
     Ok(Wish::Call {

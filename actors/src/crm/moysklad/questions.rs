@@ -24,8 +24,8 @@ pub fn ask(
             let known = api::extensions(hear(api::employees(settings))?)?;
             let mut words = match known.len() {
                 0 => "the key works, but no employee has an extension: type them into the employees' cards".into(),
-                1 => "the key works; 1 employee has an extension".to_owned(),
-                count => format!("the key works; {count} employees have an extension"),
+                1 => "the key works: 1 employee has an extension".to_owned(),
+                count => format!("the key works: {count} employees have an extension"),
             };
             words.push_str(&match token {
                 None => "; there is no token, so names and responsible employees are not asked for"

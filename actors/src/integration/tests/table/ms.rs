@@ -65,12 +65,17 @@ impl Stand for Crm {
             calls.iter().partition(|call| call.end.is_some());
         let mut history: Vec<String> = ended.into_iter().map(|call| self.line(call)).collect();
         history.sort();
-        let commands = calls.iter().flat_map(|call| call.commands.iter().cloned());
+        // On a slow machine an answer may come too late, and the command is repeated with its number.
+        let mut commands: Vec<String> = calls
+            .iter()
+            .flat_map(|call| call.commands.iter().cloned())
+            .collect();
+        commands.dedup();
         let left = left
             .into_iter()
             .map(|call| format!("left: {}", self.line(call)));
         Seen {
-            cards: commands.chain(left).collect(),
+            cards: commands.into_iter().chain(left).collect(),
             open: cards.filter(|card| card.shown != Shown::Closed).count(),
             history,
         }
