@@ -42,7 +42,14 @@ pub fn serve(loaded: Loaded) -> anyhow::Result<()> {
 /// Opens the database of the settings and brings it to this version's form.
 pub fn open_store(settings: &Settings) -> anyhow::Result<Store> {
     let vault = crate::vault_key::open(settings)?;
+    // A SQLite file has one process, wherever it listens.
+    let alone = settings.database.url.starts_with("sqlite");
+    let owner = match alone {
+        true => Options::default().owner,
+        false => settings.server.process(),
+    };
     let options = Options {
+        owner,
         readers: settings.database.pool,
         queue: settings.events.queue,
         lease: settings.deliveries.lease.0,

@@ -34,6 +34,8 @@ pub struct Server {
     #[serde(deserialize_with = "list")]
     pub listen: Vec<SocketAddr>,
     pub public_url: String,
+    #[serde(deserialize_with = "text")]
+    pub name: String,
     pub workers: usize,
     pub max_connections: usize,
     pub stop_timeout: Span,
@@ -47,6 +49,23 @@ impl Server {
     /// Whether visitors come over TLS, so that cookies may be marked Secure.
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
+    }
+
+    /// By whom leases are taken: what a former run of this very process held is free when it starts again, what
+    /// another process holds is not.
+    pub fn process(&self) -> String {
+        if !self.name.is_empty() {
+            return self.name.clone();
+        }
+        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let folder = std::env::current_dir().unwrap_or_default();
+        let addresses: Vec<String> = self.listen.iter().map(ToString::to_string).collect();
+        format!(
+            "{} {} {}",
+            machine.trim(),
+            folder.display(),
+            addresses.join(" ")
+        )
     }
 
     /// Threads that serve HTTP, the 0 of the setting resolved.

@@ -17,6 +17,7 @@ mod hostile;
 mod module;
 mod neighbours;
 mod pages_in_chromium;
+mod second_process;
 mod secrets;
 mod whole_path;
 mod world;

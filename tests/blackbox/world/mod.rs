@@ -73,6 +73,7 @@ pub struct World {
     pub telegram: Running<telegram::State>,
     /// The test's own way into the database.
     pub store: Store,
+    settings: Vec<(String, String)>,
     _database: Option<TestDatabase>,
     _folder: TempDir,
 }
@@ -98,6 +99,11 @@ impl World {
     /// A world on an empty database that the test looks after itself.
     pub fn at(url: &str) -> Plan {
         Plan::new(Place::Url(url.to_owned()))
+    }
+
+    /// Another process on the same database, in a folder of its own.
+    pub fn second(&self, folder: &std::path::Path) -> Server {
+        Server::start(folder, named(&self.settings, "second"))
     }
 
     /// The Asterisk host of an enterprise.
@@ -214,9 +220,10 @@ impl Plan {
             ("secrets.key".to_owned(), "07".repeat(32)),
             ("telegram.base_url".to_owned(), telegram.base_url.clone()),
         ]);
-        let server = Server::start(folder.path(), settings);
+        let server = Server::start(folder.path(), named(&settings, "first"));
         World {
             server,
+            settings,
             crm,
             telegram,
             store,
@@ -224,6 +231,12 @@ impl Plan {
             _folder: folder,
         }
     }
+}
+
+/// The settings of one of several processes.
+fn named(settings: &[(String, String)], name: &str) -> Vec<(String, String)> {
+    let name = ("server.name".to_owned(), name.to_owned());
+    settings.iter().cloned().chain([name]).collect()
 }
 
 fn crm_settings() -> retailcrm::Settings {
