@@ -72,6 +72,8 @@ pub struct Bot {
     pub(super) saving: Option<Arc<[Change]>>,
     pub(super) surveying: bool,
     pub(super) surveyed: bool,
+    /// Chats that were closed or moved, and are so in the table too.
+    pub(super) closings: u32,
     wake: Option<SpawnHandle>,
     stopping: Vec<tokio::sync::oneshot::Sender<()>>,
     counts: Observed,
@@ -113,6 +115,7 @@ impl Bot {
             saving: None,
             surveying: false,
             surveyed: false,
+            closings: 0,
             wake: None,
             stopping: Vec::new(),
             parent,

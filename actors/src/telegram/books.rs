@@ -34,6 +34,7 @@ impl Bot {
                     if let Change::Completed { completed, .. } = change {
                         self.desk.forget(completed.call);
                     }
+                    self.closings += u32::from(change.closes());
                 }
                 self.settle_down(ctx);
             }
@@ -63,27 +64,28 @@ impl Bot {
         }
         self.surveying = true;
         let (ledger, first, room) = (self.ledger.clone(), !self.surveyed, self.desk.room());
+        let closings = self.closings;
         let read = async move { ledger.survey(first, room).await }.into_actor(self);
-        ctx.spawn(read.map(|survey, bot, ctx| {
+        ctx.spawn(read.map(move |survey, bot, ctx| {
             bot.surveying = false;
             match survey {
-                Ok(survey) => bot.surveyed(survey, ctx),
+                Ok(survey) => bot.surveyed(survey, closings, ctx),
                 Err(error) => bot.note(format!("the database: {error}")),
             }
         }));
     }
 
-    fn surveyed(&mut self, survey: Survey, ctx: &mut Context<Self>) {
+    fn surveyed(&mut self, survey: Survey, closings: u32, ctx: &mut Context<Self>) {
         let now = now();
+        // A chat that was closed while the table was read may still be open in what was read.
+        let waiting = self.saving.iter().flat_map(|batch| batch.iter());
+        let closes = waiting.chain(&self.unsaved).any(Change::closes);
+        if !self.surveyed || !(closes || closings != self.closings) {
+            let none: &[i64] = &[];
+            let chats = self.api.as_ref().map_or(none, |_| &survey.chats);
+            self.desk.set_chats(chats, now);
+        }
         self.surveyed = true;
-        self.desk.set_chats(
-            if self.api.is_some() {
-                &survey.chats
-            } else {
-                &[]
-            },
-            now,
-        );
         for present in survey.ended {
             // What a nudge told is seldom older than the table.
             if self.desk.is_news(&present) {

@@ -79,6 +79,11 @@ impl Change {
 }
 
 impl Change {
+    /// Whether a chat is subscribed no more under its id.
+    pub fn closes(&self) -> bool {
+        matches!(self, Change::Closed { .. } | Change::Moved { .. })
+    }
+
     /// The message that this change shows in a chat about a number, unless it is this call's own.
     pub fn message_of(&self, chat: i64, phone: &str, besides: CallId) -> Option<i64> {
         match self {
