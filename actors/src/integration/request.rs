@@ -308,6 +308,16 @@ fn lower(encoded: &str) -> String {
     encoded.chars().map(small).collect()
 }
 
+/// Whether a CRM names our own address, which ends with its key. The key is a secret of the settings, so an answer that names
+/// the address is heard with a mask in the key's place; nothing but our key is masked there.
+pub fn is_address(heard: &str, address: &str) -> bool {
+    let masked = || {
+        let (place, _) = address.rsplit_once('/')?;
+        heard.strip_prefix(place)?.strip_prefix('/')
+    };
+    heard == address || masked() == Some(MASK)
+}
+
 /// One value in the encoding of forms and query strings.
 pub fn form_encode(value: &str) -> String {
     serde_urlencoded::to_string([("", value)])
@@ -367,6 +377,21 @@ mod tests {
                 format!("a{MASK}b"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn our_own_address_is_known_with_its_key_and_without() {
+        let address = "https://pbx.example/crm/uon/k3y-of-ours";
+        for (heard, ours) in [
+            (address, true),
+            ("https://pbx.example/crm/uon/•••", true),
+            ("https://pbx.example/crm/uon/another", false),
+            ("https://pbx.example/crm/bitrix24/•••", false),
+            ("https://evil.example/crm/uon/•••", false),
+            ("•••", false),
+        ] {
+            assert_eq!(is_address(heard, address), ours, "{heard}");
         }
     }
 

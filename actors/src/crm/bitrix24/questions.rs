@@ -7,6 +7,7 @@ use super::map::Facts;
 use super::settings::{Settings, Way};
 use super::talk::{Halt, Talk, command};
 use crate::integration::connector::{Answer, Customer, Failed, Manager};
+use crate::integration::request::is_address;
 
 /// Users on one page; the portal gives no more.
 const PAGE: usize = 50;
@@ -57,7 +58,7 @@ pub fn test(settings: &Settings, facts: &Facts, talk: &mut Talk<'_>) -> Result<A
         let bound = given.get("events").unwrap_or_default();
         let is_bound = |event: &str| {
             let list = bound.as_array().into_iter().flatten();
-            let mut ours = list.filter(|one| text(one, "handler") == *address);
+            let mut ours = list.filter(|one| is_address(&text(one, "handler"), address));
             ours.any(|one| text(one, "event").eq_ignore_ascii_case(event))
         };
         let commands: Vec<(&str, String)> = EVENTS

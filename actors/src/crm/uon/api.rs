@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::map::BETWEEN;
 use super::settings::Settings;
 use crate::integration::connector::{Failed, Manager, judge_status};
-use crate::integration::request::{MASK, Method, Reply, Request};
+use crate::integration::request::{Method, Reply, Request, is_address};
 
 /// All requests count against one limit: ten a second.
 pub const LANE: &str = "all";
@@ -174,8 +174,7 @@ pub fn holds(reply: &Reply, call: &Form, unique_id: &str) -> Result<(bool, u64),
     Ok((rows.iter().any(same), pages.unwrap_or(1)))
 }
 
-/// Whether a list of webhooks has one that leads to this address. Its key is a secret of ours, so it is masked in what is
-/// heard: a mask in its place stands for it, because nothing else is masked there.
+/// Whether a list of webhooks has one that leads to this address.
 ///
 /// # Errors
 /// How U-ON said no.
@@ -185,11 +184,8 @@ pub fn leads_to(reply: &Reply, address: &str) -> Result<bool, Failed> {
     };
     let mut rows = Vec::new();
     objects(&body, &mut rows);
-    let masked = address
-        .rsplit_once('/')
-        .map(|(place, _)| format!("{place}/{MASK}"));
     let mut urls = rows.iter().filter_map(|row| row.get("url")?.as_str());
-    Ok(urls.any(|url| url == address || Some(url) == masked.as_deref()))
+    Ok(urls.any(|url| is_address(url, address)))
 }
 
 fn objects<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
