@@ -46,6 +46,7 @@ impl Pages {
             tera.register_filter("told", tell(spoken.clone()));
             tera.register_filter("span", spell(spoken));
             tera.register_filter("pretty", pretty);
+            tera.register_filter("crm", title);
             Ok(tera)
         };
         let (ru, en) = (build(Lang::Ru)?, build(Lang::En)?);
@@ -206,6 +207,13 @@ fn tell(texts: Arc<Texts>) -> impl tera::Filter {
         let text = value.as_str().unwrap_or_default();
         Ok(Value::String(reasons::tell(&texts, text)))
     }
+}
+
+/// `name | crm`: a kind's name as people know it; another word as it is.
+fn title(value: &Value, _: &HashMap<String, Value>) -> tera::Result<Value> {
+    let name = value.as_str().unwrap_or_default();
+    let kind = actors::crm::find(name);
+    Ok(Value::from(kind.map_or(name, |kind| kind.title)))
 }
 
 /// `text | pretty`: JSON on lines of its own, in the order and spelling in which it came; any other text as it is.
