@@ -2,6 +2,7 @@
 //! remembers of pop-ups.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::{Duration, UNIX_EPOCH};
 
 use simulators::retailcrm::{self, ApiKey, NewAccount, Settings, State, User};
@@ -43,6 +44,12 @@ pub fn start(enterprises: u32) -> anyhow::Result<Running<State>> {
     retailcrm::start_in_thread("127.0.0.1:0", settings)
 }
 
+/// Requests that were sent, whatever became of them.
+pub fn requests(crm: &Running<State>) -> u64 {
+    let account = crm.state.account(ACCOUNT);
+    account.map_or(0, |account| account.counts().requests.values().sum())
+}
+
 /// Pop-ups of a run.
 pub struct Popups {
     /// Microseconds from the moment the first dial of a call was due to its pop-up; the simulator's clock counts whole
@@ -54,8 +61,8 @@ pub struct Popups {
     pub uploads: usize,
 }
 
-/// Reads out what became of the calls of a run.
-pub fn popups(crm: &Running<State>, load: &Load, run: &Run) -> Popups {
+/// Reads out what became of the calls of a run, as far as they are of these enterprises.
+pub fn popups(crm: &Running<State>, load: &Load, run: &Run, enterprises: &Range<u32>) -> Popups {
     let Some(account) = crm.state.account(ACCOUNT) else {
         return Popups {
             late: Vec::new(),
@@ -88,7 +95,8 @@ pub fn popups(crm: &Running<State>, load: &Load, run: &Run) -> Popups {
         (load.warm_up + load.measure).as_secs_f64(),
     );
     let (mut late, mut missing) = (Vec::new(), 0);
-    for connection in 0..load.enterprises * load.connections_each {
+    let each = load.connections_each;
+    for connection in enterprises.start * each..enterprises.end * each {
         let stream = Stream::new(
             connection,
             run.calls_each,

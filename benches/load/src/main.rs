@@ -8,6 +8,7 @@ mod crm;
 mod drive;
 mod fairness;
 mod figures;
+mod neighbours;
 mod postgres;
 mod process;
 mod report;

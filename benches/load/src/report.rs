@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::figures::median;
+use super::neighbours::{RATE, Shown, Trouble};
 use super::suite::{Results, Target};
 
 /// A share of the bare handler's rate that was asked for.
@@ -31,6 +32,7 @@ pub fn text(results: &Results) -> String {
     delivering(&mut out, results);
     living(&mut out, results);
     fairness(&mut out, results);
+    neighbours(&mut out, results);
     out
 }
 
@@ -156,5 +158,46 @@ fn fairness(out: &mut String, results: &Results) {
                 figures.flood_accepted,
             ),
         );
+    }
+}
+
+fn neighbours(out: &mut String, results: &Results) {
+    if results.neighbours.is_empty() {
+        return;
+    }
+    put(
+        out,
+        format_args!(
+            "\n## A CRM in trouble and the pop-ups in others, {RATE:.0} events a second\n"
+        ),
+    );
+    out.push_str("| | the trouble | beside it other enterprises': p50, ms | p99, ms | at most twice | the same enterprises', in another CRM: p50, ms | p99, ms | at most twice | without pop-up | requests to those in trouble |\n");
+    out.push_str("|---|---|---|---|---|---|---|---|---|---|\n");
+    for (target, all) in &results.neighbours {
+        let usual = all.iter().find(|one| one.trouble == Trouble::None);
+        for one in all {
+            let cells = |shown: &Shown, usual: Option<&Shown>| {
+                let p99 = median(&shown.p99);
+                let usual = usual.map_or(f64::NAN, |usual| median(&usual.p99));
+                let verdict = if one.trouble == Trouble::None {
+                    ""
+                } else {
+                    verdict(p99 <= usual * 2.0)
+                };
+                format!("{:.1} | {p99:.1} | {verdict}", median(&shown.p50))
+            };
+            put(
+                out,
+                format_args!(
+                    "| {} | {} | {} | {} | {} | {} |",
+                    target.name(),
+                    one.trouble.name(),
+                    cells(&one.others, usual.map(|usual| &usual.others)),
+                    cells(&one.own, usual.map(|usual| &usual.own)),
+                    one.others.missing + one.own.missing,
+                    one.troubled_requests,
+                ),
+            );
+        }
     }
 }

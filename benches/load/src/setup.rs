@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::process::Server;
-use super::{crm, traffic};
+use super::{crm, neighbours, traffic};
 
 /// Enterprises of every run, and one more that floods.
 pub const ENTERPRISES: u32 = 200;
@@ -21,6 +21,46 @@ const KEY: [u8; 32] = *b"benchmark key, opens no secrets.";
 pub struct Destinations {
     pub crm: Option<String>,
     pub telegram: Option<String>,
+    /// Other CRMs for two thirds of the enterprises.
+    pub beside: Option<Beside>,
+}
+
+/// See `neighbours`.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// The RetailCRM of the last third.
+    pub troubled: String,
+    /// The second CRM of the second third, a U-ON.Travel.
+    pub other: String,
+}
+
+impl Destinations {
+    /// The integrations document of an enterprise.
+    fn of(&self, enterprise: u32) -> Value {
+        let Some(usual) = &self.crm else {
+            return Value::Null;
+        };
+        let beside = |number: u32| {
+            let within = neighbours::third(number).contains(&enterprise);
+            self.beside.as_ref().filter(|_| within)
+        };
+        let domain = beside(2).map_or(usual, |beside| &beside.troubled);
+        let mut document = json!({
+            "retailcrm": {
+                "enabled": true, "domain": domain, "api_key": crm::key(enterprise),
+                "client_id": format!("bench-{enterprise}"),
+                "user_extensions": {"16": "150", "17": "151", "18": "152"},
+            },
+            "smart": {"primary": "retailcrm"},
+        });
+        if let Some(beside) = beside(1) {
+            document["uon"] = json!({
+                "enabled": true, "api_url": beside.other, "api_key": simulators::uon::Settings::default().key,
+                "user_extensions": {"2": "150", "3": "151", "8": "152"},
+            });
+        }
+        document
+    }
 }
 
 /// A database ready for a server.
@@ -40,20 +80,11 @@ pub fn prepare(url: &str, folder: &Path, destinations: &Destinations) -> anyhow:
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let crm = destinations.crm.clone();
+    let told = destinations.clone();
     let telegram = destinations.telegram.is_some();
     runtime.block_on(store.write(move |conn| {
         for enterprise in 0..=ENTERPRISES {
-            let integrations = crm.as_ref().map_or(Value::Null, |domain| {
-                json!({
-                    "retailcrm": {
-                        "enabled": true, "domain": domain, "api_key": crm::key(enterprise),
-                        "client_id": format!("bench-{enterprise}"),
-                        "user_extensions": {"16": "150", "17": "151", "18": "152"},
-                    },
-                    "smart": {"primary": "retailcrm"},
-                })
-            });
+            let integrations = told.of(enterprise);
             let new = NewEnterprise {
                 number: format!("{enterprise:04}"),
                 name: format!("bench {enterprise}"),

@@ -11,6 +11,7 @@ use super::client::Pace;
 use super::drive::{Load, run};
 use super::fairness::{self, Fairness};
 use super::figures::percentile;
+use super::neighbours::{self, Crms, Neighbours, Trouble};
 use super::postgres::Postgres;
 use super::process::Server;
 use super::setup::{self, Destinations, Prepared};
@@ -30,7 +31,7 @@ pub struct Choice {
     /// Where the report is written.
     #[arg(long, default_value = "benches/RESULTS.md")]
     pub report: PathBuf,
-    /// Only these parts: accept, deliver, memory, fairness.
+    /// Only these parts: accept, deliver, memory, fairness, neighbours.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<String>,
     /// Threads of the load generator.
@@ -114,6 +115,7 @@ pub struct Results {
     pub delivering: Vec<(Target, Delivering)>,
     pub living: Vec<(Target, Living)>,
     pub fairness: Vec<(Target, Fairness)>,
+    pub neighbours: Vec<(Target, Vec<Neighbours>)>,
     pub rounds: usize,
 }
 
@@ -178,6 +180,11 @@ fn measure(choice: &Choice) -> anyhow::Result<Results> {
             results.fairness.push((target, bench.fairness(target)?));
         }
     }
+    if choice.wants("neighbours") {
+        for target in [Target::Sqlite, Target::Postgres] {
+            results.neighbours.push((target, bench.neighbours(target)?));
+        }
+    }
     Ok(results)
 }
 
@@ -203,7 +210,7 @@ pub fn serve(url: &str, program: &Path, deliveries: bool) -> anyhow::Result<()> 
     let crm = crm::start(setup::ENTERPRISES + 1)?;
     let destinations = Destinations {
         crm: deliveries.then(|| crm.base_url.clone()),
-        telegram: None,
+        ..Destinations::default()
     };
     let folder = tempfile::tempdir()?;
     let prepared = setup::prepare(url, folder.path(), &destinations)?;
@@ -316,7 +323,7 @@ impl Bench<'_> {
             let crm = crm::start(setup::ENTERPRISES + 1)?;
             let destinations = Destinations {
                 crm: Some(crm.base_url.clone()),
-                telegram: None,
+                ..Destinations::default()
             };
             let server = self
                 .fresh(target, &destinations)?
@@ -330,7 +337,7 @@ impl Bench<'_> {
             let mut trial = run(&load)?;
             // Histories are due seconds after the last hangup, and their cost belongs to the events.
             wait_for_quiet(&server);
-            let popups = crm::popups(&crm, &load, &trial);
+            let popups = crm::popups(&crm, &load, &trial, &(0..load.enterprises));
             let mut late = popups.late;
             let sent = trial.sample.sent.max(1) as f64;
             figures.accepted.push(trial.rate());
@@ -427,6 +434,23 @@ impl Bench<'_> {
         let fairness = fairness::measure(&self.load(&server), 2000.0)?;
         eprintln!("    {fairness:?}");
         Ok(fairness)
+    }
+}
+
+impl Bench<'_> {
+    fn neighbours(&self, target: Target) -> anyhow::Result<Vec<Neighbours>> {
+        let mut all = Trouble::ALL.map(Neighbours::of);
+        for round in 1..=self.choice.rounds() {
+            eprintln!("round {round}, {}, a CRM in trouble", target.name());
+            for figures in &mut all {
+                let crms = Crms::start(figures.trouble)?;
+                let server = self
+                    .fresh(target, &crms.destinations())?
+                    .serve(&self.program, false)?;
+                neighbours::measure(&self.load(&server), &crms, figures)?;
+            }
+        }
+        Ok(all.into())
     }
 }
 
