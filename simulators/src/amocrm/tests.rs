@@ -60,7 +60,7 @@ fn a_refresh_token_is_good_once() {
     let settings = Settings::default();
     let state = State::new(settings.clone());
     let body = json!({"client_id": settings.client_id, "client_secret": settings.client_secret,
-        "grant_type": "refresh_token", "refresh_token": settings.refresh_token, "redirect_uri": "https://x"});
+        "grant_type": "refresh_token", "refresh_token": settings.refresh_token, "redirect_uri": settings.redirect_uri});
     let mut book = state.book();
     let Ok((200, pair)) = oauth::exchange(&mut book, &settings, &body) else {
         panic!("refused");
