@@ -30,7 +30,7 @@ async fn a_click_is_heard_when_it_is_signed() {
     let admin = door.log_in("admin-0367").await;
     let fields = [
         ("api_address", crm.base_url.as_str()),
-        ("phone_key", "demo-phone-key"),
+        ("token", "demo-phone-key"),
         ("check_signature", "1"),
         ("switch_on", "1"),
     ];

@@ -65,9 +65,9 @@ fn bitrix24_is_connected_by_hand() {
     let right = format!("{}{}", crm.base_url, crm.state.settings.webhook_path());
     walk(&Walk {
         kind: "bitrix24",
-        wrong: &[("webhook", &wrong)],
+        wrong: &[("webhook_url", &wrong)],
         words: "the access is wrong or was revoked",
-        right: &[("webhook", &right)],
+        right: &[("webhook_url", &right)],
         user: Some("34"),
         shown: &|| {
             let cards = crm.state.cards();
@@ -88,13 +88,10 @@ fn moysklad_is_connected_by_hand() {
         kind: "ms",
         wrong: &[
             ("api_address", &crm.base_url),
-            ("phone_key", "not-a-key-of-theirs"),
+            ("token", "not-a-key-of-theirs"),
         ],
         words: "the key or the token is wrong",
-        right: &[
-            ("phone_key", "demo-phone-key"),
-            ("access_token", "demo-token"),
-        ],
+        right: &[("token", "demo-phone-key"), ("access_token", "demo-token")],
         user: Some("22222222-aaaa-11f0-0a80-000000000150"),
         shown: &|| {
             let calls = crm.state.calls();

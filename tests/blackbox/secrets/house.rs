@@ -34,6 +34,9 @@ pub const ADMIN: &str = "admin's pass/word+planted=2 ж";
 pub struct Outside {
     pub retailcrm: Echo,
     pub amocrm: [Echo; 2],
+    pub bitrix24: Echo,
+    pub moysklad: Echo,
+    pub uon: Echo,
     pub webhook: Echo,
     pub telegram: Echo,
     pub ssh: Echo,
@@ -55,6 +58,9 @@ impl House {
         let outside = Outside {
             retailcrm: Echo::start(),
             amocrm: [Echo::start(), Echo::start()],
+            bitrix24: Echo::start(),
+            moysklad: Echo::start(),
+            uon: Echo::start(),
             webhook: Echo::start(),
             telegram: Echo::start(),
             ssh: Echo::start(),
@@ -264,6 +270,20 @@ fn furnish(url: &str, outside: &Outside, secrets: &RefCell<Vec<Secret>>) -> Stor
                 "enabled": true, "subdomain": outside.amocrm[0].url(), "user_extensions": {"16": "150"},
                 "access_token": keep("amoCRM's token", "amo+token/planted=AT0001"),
                 "widget_secret": keep("amoCRM's widget's secret", "amo+widget/planted=WS0001"),
+            },
+            "bitrix24": {
+                "enabled": true, "user_extensions": {"34": "150"},
+                "webhook_url": format!("{}/rest/12/{}/", outside.bitrix24.url(), keep("Bitrix24's webhook", "b24-webhook_planted-BW0001")),
+                "application_token": keep("Bitrix24's application token", "b24+hear/planted=BH0001"),
+            },
+            "ms": {
+                "enabled": true, "api_address": outside.moysklad.url(),
+                "token": keep("MoySklad's key", "ms+phone/planted=MK0001"),
+                "access_token": keep("MoySklad's token", "ms+remap/planted=MT0001"),
+            },
+            "uon": {
+                "enabled": true, "api_url": outside.uon.url(), "cabinet": "id12345",
+                "user_extensions": {"2": "150"}, "api_key": keep("U-ON's key", "uonKeyPlantedUK0001"),
             },
             "webhook": {
                 "enabled": true, "url": format!("{}/hook", outside.webhook.url()),

@@ -19,16 +19,23 @@ use search::{Heap, Secret, search};
 
 /// What may be heard by whom: nobody is told more than the own secret. (The account link and the clientId are what
 /// RetailCRM is registered with, and an enterprise's token is what its host signs with; nobody else hears any of them.)
-const MEANT: [(&str, &str); 8] = [
+const MEANT: [(&str, &str); 12] = [
     ("RetailCRM", "RetailCRM's key"),
     ("RetailCRM", "RetailCRM's clientId"),
     ("RetailCRM", "an account link"),
     ("RetailCRM", "the account link's id"),
     ("amoCRM of june", "amoCRM's token"),
     ("amoCRM of july", "amoCRM's"),
+    ("Bitrix24", "Bitrix24's webhook"),
+    ("MoySklad", "MoySklad's key"),
+    ("MoySklad", "MoySklad's token"),
+    ("U-ON", "U-ON's key"),
     ("Telegram", "june's bot"),
     ("Telegram", "july's bot"),
 ];
+
+/// Everything june is connected to.
+const KINDS: [&str; 6] = ["retailcrm", "bitrix24", "amocrm", "ms", "uon", "webhook"];
 
 #[test]
 fn a_planted_secret_is_found_nowhere() {
@@ -43,7 +50,7 @@ fn a_planted_secret_is_found_nowhere() {
     bad_bodies(&house, &nobody);
     exchanges(&house, &root, &admin);
     calls(&house, "second");
-    for what in ["retailcrm", "amocrm", "webhook"] {
+    for what in KINDS {
         let count = format!(
             "SELECT COUNT(*) FROM integration_logs WHERE status = 'error' AND integration_type = '{what}'"
         );
@@ -121,10 +128,13 @@ fn looked_at_the_right_things(house: &House) {
 /// What those outside heard that is not theirs.
 fn overheard(house: &House, secrets: &[Secret]) -> Vec<String> {
     let outside = &house.outside;
-    let all: [(&str, &Echo); 6] = [
+    let all: [(&str, &Echo); 9] = [
         ("RetailCRM", &outside.retailcrm),
         ("amoCRM of june", &outside.amocrm[0]),
         ("amoCRM of july", &outside.amocrm[1]),
+        ("Bitrix24", &outside.bitrix24),
+        ("MoySklad", &outside.moysklad),
+        ("U-ON", &outside.uon),
         ("the receiver", &outside.webhook),
         ("Telegram", &outside.telegram),
         ("the host", &outside.ssh),
@@ -174,6 +184,9 @@ fn calls(house: &House, which: &str) {
 fn trials(house: &House, admin: &Somebody) {
     let typed = "typed+only/planted=TO0001";
     house.plant("a key that was only typed", typed);
+    // For where a secret is a part of an address.
+    let plain = "typed-only-planted-TO0002";
+    house.plant("a part of an address that was only typed", plain);
     let outside = &house.outside;
     let at = "/enterprise/0367/integrations";
     for turn in 0..7 {
@@ -185,6 +198,18 @@ fn trials(house: &House, admin: &Somebody) {
             (
                 "amocrm",
                 json!({"subdomain": outside.amocrm[0].url(), "access_token": "****0001"}),
+            ),
+            (
+                "bitrix24",
+                json!({"webhook_url": "****001/", "application_token": "****0001"}),
+            ),
+            (
+                "ms",
+                json!({"api_address": outside.moysklad.url(), "token": "****0001", "access_token": "****0001"}),
+            ),
+            (
+                "uon",
+                json!({"api_url": outside.uon.url(), "api_key": "****0001"}),
             ),
             (
                 "webhook",
@@ -200,6 +225,12 @@ fn trials(house: &House, admin: &Somebody) {
         house.ask(admin, "POST", &format!("{at}/retailcrm/test"), &fields);
         let fields = json!({"subdomain": other.url(), "access_token": typed});
         house.ask(admin, "POST", &format!("{at}/amocrm/test"), &fields);
+        let fields = json!({"webhook_url": format!("{}/rest/12/{plain}/", other.url())});
+        house.ask(admin, "POST", &format!("{at}/bitrix24/test"), &fields);
+        let fields = json!({"api_address": other.url(), "token": typed, "access_token": typed});
+        house.ask(admin, "POST", &format!("{at}/ms/test"), &fields);
+        let fields = json!({"api_url": other.url(), "api_key": plain});
+        house.ask(admin, "POST", &format!("{at}/uon/test"), &fields);
         for path in ["register", "test", "sync-extensions", "save-extensions"] {
             let path = format!("/retailcrm-admin/api/{path}/0367");
             house.ask(admin, "POST", &path, &json!({"16": "150"}));
@@ -226,7 +257,9 @@ fn trials(house: &House, admin: &Somebody) {
             "/enterprise/0367/telegram/test",
             &json!({"chat": "501"}),
         );
-        house.ask(admin, "POST", &format!("{at}/amocrm/users"), &json!({}));
+        for kind in ["amocrm", "bitrix24", "ms", "uon"] {
+            house.ask(admin, "POST", &format!("{at}/{kind}/users"), &json!({}));
+        }
         let phone = format!("/customer-name/0367/37529111000{turn}");
         house.ask(admin, "GET", &phone, &Value::Null);
         for path in [&phone, &phone.replace("customer-name", "responsible")] {
@@ -439,7 +472,7 @@ fn every_page(house: &House, who: &Somebody) {
         if entry.method != "GET" || entry.path.starts_with("/retailcrm-admin/account") {
             continue;
         }
-        for kind in ["retailcrm", "amocrm", "webhook"] {
+        for kind in KINDS {
             let path = entry
                 .path
                 .replace("{number}", "0367")

@@ -51,7 +51,7 @@ pub static KIND: Kind = Kind {
     title: "Bitrix24",
     fields: &[
         field("mode", Input::Choice(MODES)),
-        field("webhook", Input::Secret),
+        field("webhook_url", Input::Secret),
         field("portal", Input::Text),
         field("client_id", Input::Secret),
         field("client_secret", Input::Secret),

@@ -98,8 +98,8 @@ impl Settings {
 
 /// `https://acme.bitrix24.ru/rest/12/k3y…/`, with or without the method that Bitrix24 puts behind it as an example.
 fn webhook(settings: &Value) -> Result<(String, Way), SettingsFault> {
-    let fault = |words: &str| SettingsFault::new("webhook", words);
-    let given = text(settings, "webhook").ok_or_else(|| fault("must not be empty"))?;
+    let fault = |words: &str| SettingsFault::new("webhook_url", words);
+    let given = text(settings, "webhook_url").ok_or_else(|| fault("must not be empty"))?;
     let shape = "is no incoming webhook, such as https://acme.bitrix24.ru/rest/12/a1b2c3d4e5f6/";
     let (portal, rest) = given.split_once("/rest/").ok_or_else(|| fault(shape))?;
     let mut parts = rest.split('/');
@@ -113,8 +113,8 @@ fn webhook(settings: &Value) -> Result<(String, Way), SettingsFault> {
     let (Some(user), Some(secret)) = (user, secret) else {
         return Err(fault(shape));
     };
-    let portal = serde_json::json!({ "webhook": portal });
-    let portal = address(&portal, "webhook").map_err(|_| fault(shape))?;
+    let portal = serde_json::json!({ "webhook_url": portal });
+    let portal = address(&portal, "webhook_url").map_err(|_| fault(shape))?;
     let secret = SecretString::from(secret);
     Ok((portal, Way::Webhook { user, secret }))
 }
@@ -199,7 +199,7 @@ mod tests {
             ("https://acme.bitrix24.ru/rest/12/", None),
             ("", None),
         ] {
-            let read = webhook(&json!({ "webhook": given })).ok();
+            let read = webhook(&json!({ "webhook_url": given })).ok();
             assert_eq!(
                 read.as_ref().map(|(portal, _)| portal.as_str()),
                 portal,

@@ -12,7 +12,7 @@ fn connector_with(more: Value) -> Bitrix24 {
         public_url: "https://pbx.example",
         enterprise: &enterprise,
     };
-    let mut settings = json!({"webhook": "https://acme.bitrix24.ru/rest/12/k3yk3yk3y/",
+    let mut settings = json!({"webhook_url": "https://acme.bitrix24.ru/rest/12/k3yk3yk3y/",
         "user_extensions": {"34": "150", "35": "151"}, "address_key": "0ur-key"});
     if let (Some(settings), Value::Object(more)) = (settings.as_object_mut(), more) {
         settings.extend(more);

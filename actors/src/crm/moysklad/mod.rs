@@ -43,7 +43,7 @@ pub static KIND: Kind = Kind {
     title: "МойСклад",
     fields: &[
         Field {
-            name: "phone_key",
+            name: "token",
             input: Input::Secret,
             required: true,
         },

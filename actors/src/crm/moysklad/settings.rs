@@ -48,7 +48,7 @@ impl Settings {
                 None => ADDRESS.into(),
                 Some(_) => address(settings, "api_address")?,
             },
-            phone_key: secret(settings, "phone_key")?,
+            phone_key: secret(settings, "token")?,
             token,
             strangers,
             makes_clients,

@@ -16,7 +16,7 @@ fn connector(more: Value) -> MoySklad {
         public_url: "https://pbx.example",
         enterprise: &enterprise,
     };
-    let mut settings = json!({"phone_key": "s3cret-key", "access_token": "s3cret-token"});
+    let mut settings = json!({"token": "s3cret-key", "access_token": "s3cret-token"});
     for (name, value) in more.as_object().unwrap() {
         settings[name] = value.clone();
     }
@@ -258,8 +258,7 @@ fn new_counterparties_need_a_token() {
         public_url: "",
         enterprise: &enterprise,
     };
-    let fault =
-        MoySklad::new(&place, &json!({"phone_key": "k", "unknown": "contact"})).unwrap_err();
+    let fault = MoySklad::new(&place, &json!({"token": "k", "unknown": "contact"})).unwrap_err();
     assert_eq!(fault.field, "access_token");
 }
 

@@ -46,7 +46,7 @@ fn portal(settings: bitrix24::Settings) -> Running<State> {
 
 fn settings(crm: &Running<State>) -> Value {
     let webhook = format!("{}{}", crm.base_url, crm.state.settings.webhook_path());
-    json!({"webhook": webhook, "user_extensions": {"34": "150", "35": "151"}})
+    json!({"webhook_url": webhook, "user_extensions": {"34": "150", "35": "151"}})
 }
 
 /// The portal fetches recordings from the stand-in itself.

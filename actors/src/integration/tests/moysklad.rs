@@ -34,7 +34,7 @@ fn crm() -> Running<State> {
 }
 
 fn settings(crm: &Running<State>) -> Value {
-    json!({"api_address": crm.base_url, "phone_key": "demo-phone-key", "access_token": "demo-token"})
+    json!({"api_address": crm.base_url, "token": "demo-phone-key", "access_token": "demo-token"})
 }
 
 fn world(database: &TestDatabase, settings: Value) -> World {
@@ -211,7 +211,7 @@ fn a_revoked_key_waits_for_a_person(database: &TestDatabase) {
     let crm = crm();
     let mut world = world(database, settings(&crm));
     let mut wrong = settings(&crm);
-    wrong["phone_key"] = json!("another-key");
+    wrong["token"] = json!("another-key");
     world.connect(0, "ms", wrong);
     world.tell(0, sample::answered(1), &[Upload]);
     world.until("it says what is wrong", |world| {

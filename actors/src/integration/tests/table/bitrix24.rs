@@ -27,7 +27,7 @@ impl Stand for Crm {
             self.0.base_url,
             self.0.state.settings.webhook_path()
         );
-        json!({"webhook": webhook, "unknown": "lead",
+        json!({"webhook_url": webhook, "unknown": "lead",
             "user_extensions": {"34": "150", "35": "151", "36": "152"}})
     }
 

@@ -53,7 +53,7 @@ impl Crm {
 
 impl Stand for Crm {
     fn settings(&self) -> Value {
-        json!({"api_address": self.0.base_url, "phone_key": "demo-phone-key", "access_token": "demo-token"})
+        json!({"api_address": self.0.base_url, "token": "demo-phone-key", "access_token": "demo-token"})
     }
 
     fn seen(&self) -> Seen {
