@@ -2,7 +2,7 @@
 //! gateway's `/config`, the integrations dialog and the command line.
 
 use actors::crm;
-use actors::integration::connector::Input;
+use actors::integration::fields::Input;
 use actors::integration::secrets;
 use serde_json::Value;
 

@@ -4,9 +4,8 @@ use serde_json::{Value, json};
 
 use super::{KINDS, skeleton};
 use crate::call::record::NoticeKind;
-use crate::integration::connector::{
-    Connector, Delivered, Failed, Input, Kind, Place, Question, Step,
-};
+use crate::integration::connector::{Connector, Delivered, Failed, Kind, Place, Question, Step};
+use crate::integration::fields::Input;
 use crate::integration::known::Known;
 use crate::integration::request::Reply;
 use crate::integration::sample;

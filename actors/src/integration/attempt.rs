@@ -1,27 +1,28 @@
 //! One try of one delivery: rules, conversation, and what is to be written about it. Run by `actor.rs`, which owns
-//! breaker and queue; nothing here is stored or retried.
+//! breaker and queue; nothing here is stored or retried. A request of the conversation is `exchange.rs`, tokens that
+//! end are `renewal.rs`.
 //!
 //! ```text
-//!   Delivery ──▶ forbidden? ──▶ connector.deliver ⇄ limiter, http ──▶ Tried { ended, exchanges }
+//!   Delivery ──▶ forbidden? ──▶ connector.deliver ⇄ exchange, renewal ──▶ Tried { ended, exchanges }
 //! ```
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use super::connector::{Answer, Connector, Delivered, Failed, Question, Step};
 use super::dispatch::forbidden;
-use super::http::{self, Terms};
-use super::keeper::{Keeper, Renewal};
-use super::known::{Known, Tokens};
+use super::exchange::Exchanges;
+use super::http::Terms;
+use super::keeper::Keeper;
+use super::known::Known;
 use super::limiter::Limiter;
 use super::queue::is_history;
-use super::request::{LOGGED, Reply, Request, Trouble};
+use super::request::Reply;
 use crate::call::record::{Notice, NoticeKind, Record};
 use crate::store::deliveries::Delivery;
 
@@ -37,38 +38,6 @@ pub enum Ended {
     /// It waited too long to be of use; not sent.
     TooLate,
     Failed(Failed),
-}
-
-/// Requests and answers of a try, masked, and the time they took.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exchanges {
-    pub request: String,
-    pub response: String,
-    pub milliseconds: u64,
-    pub count: usize,
-}
-
-impl Exchanges {
-    fn add(&mut self, request: &Request, outcome: &Result<Reply, Trouble>, took: Duration) {
-        let response = match outcome {
-            Ok(reply) => reply.shown(&request.secrets),
-            Err(trouble) => format!("({trouble})"),
-        };
-        for (text, addition) in [
-            (&mut self.request, request.shown()),
-            (&mut self.response, response),
-        ] {
-            if text.len() > LOGGED {
-                continue;
-            }
-            if !text.is_empty() {
-                text.push_str("\n\n");
-            }
-            text.push_str(&addition);
-        }
-        self.milliseconds += u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        self.count += 1;
-    }
 }
 
 /// What came of a try.
@@ -291,119 +260,6 @@ impl Means {
         }
         Talked::Failed(broken())
     }
-
-    /// Renews tokens that are about to end, where the connector wants that.
-    async fn renew_ahead(
-        &self,
-        known: &mut Known,
-        exchanges: &mut Exchanges,
-    ) -> Result<(), Failed> {
-        let ends = known.tokens.as_ref().and_then(|tokens| tokens.expires_at);
-        match (self.connector.renew_ahead(), ends) {
-            (Some(ahead), Some(ends)) if ends <= Utc::now() + ahead => {
-                self.renew(known, exchanges).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Exchanges the tokens for new ones, once for all who use them. What the CRM answered to it is not logged: it is
-    /// nothing but secrets.
-    async fn renew(&self, known: &mut Known, exchanges: &mut Exchanges) -> Result<(), Failed> {
-        let not_let_in = || Failed::Settings {
-            words: "nobody has let us into the CRM".into(),
-        };
-        let used = known.tokens.take().ok_or_else(not_let_in)?;
-        match self.keeper.renewal(&used).await? {
-            Renewal::NoTokens => return Err(not_let_in()),
-            Renewal::Done(tokens) => known.tokens = Some(tokens),
-            Renewal::Turn => {
-                let outcome = self.exchange_tokens(&used, exchanges).await;
-                match outcome {
-                    Ok(tokens) => {
-                        self.keeper.save(&tokens).await;
-                        known.tokens = Some(tokens);
-                    }
-                    Err(failed) => {
-                        self.keeper.end_turn().await;
-                        return Err(failed);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn exchange_tokens(
-        &self,
-        used: &Tokens,
-        exchanges: &mut Exchanges,
-    ) -> Result<Tokens, Failed> {
-        let Some(request) = caught(|| self.connector.renew(used)).ok().flatten() else {
-            return Err(Failed::Settings {
-                words: "the CRM's access has ended; somebody has to let us in again".into(),
-            });
-        };
-        let begun = Instant::now();
-        let outcome = http::send(&request, &self.terms).await;
-        let shown = outcome.clone().map(|reply| Reply {
-            body: if reply.status < 300 {
-                "(new tokens)".into()
-            } else {
-                reply.body
-            },
-            ..reply
-        });
-        exchanges.add(&request, &shown, begun.elapsed());
-        let mut reply = outcome.map_err(failure)?;
-        if reply.status >= 300 {
-            reply = reply.masked(&request.secrets).masked(&self.secrets);
-        }
-        match caught(|| self.connector.renewed(used, &reply)) {
-            Ok(renewed) => renewed.map_err(|failed| failed.masked(&request.secrets)),
-            Err(()) => Err(broken()),
-        }
-    }
-
-    /// Waits for the CRM's rate limit, then sends; `None` when it is too late by then.
-    async fn exchange(
-        &self,
-        request: &Request,
-        history: bool,
-        expires_at: Option<DateTime<Utc>>,
-        exchanges: &mut Exchanges,
-    ) -> Option<Result<Reply, Failed>> {
-        loop {
-            // The rest of a conversation that has begun is not given up for its age.
-            if exchanges.count == 0 && expires_at.is_some_and(|end| Utc::now() >= end) {
-                return None;
-            }
-            let taken = self
-                .limiter
-                .borrow_mut()
-                .take(request.lane, history, Instant::now());
-            match taken {
-                Ok(()) => break,
-                Err(wait) => actix_rt::time::sleep(wait).await,
-            }
-        }
-        let begun = Instant::now();
-        // Signed only now: a signature holds the time of this try.
-        let sealed;
-        let request = match &request.seal {
-            Some(_) => {
-                sealed = request.sealed(Utc::now());
-                &sealed
-            }
-            None => request,
-        };
-        // What repeats our own secrets is masked before anybody reads it: later a text may be cut in the middle of one.
-        let outcome = http::send(request, &self.terms)
-            .await
-            .map(|reply| reply.masked(&request.secrets).masked(&self.secrets));
-        exchanges.add(request, &outcome, begun.elapsed());
-        Some(outcome.map_err(failure))
-    }
 }
 
 /// What a conversation is about.
@@ -414,15 +270,6 @@ struct About<'a> {
     expires_at: Option<DateTime<Utc>>,
 }
 
-/// What no answer at all means for the delivery.
-fn failure(trouble: Trouble) -> Failed {
-    let words = trouble.to_string();
-    match trouble {
-        Trouble::Address(_) => Failed::Settings { words },
-        _ => Failed::Later { words, after: None },
-    }
-}
-
 enum Talked<T> {
     End(T),
     Nothing(String),
@@ -431,11 +278,11 @@ enum Talked<T> {
 }
 
 /// A connector that panics hurts the one delivery it panicked over.
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, ()> {
+pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, ()> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| ())
 }
 
-fn broken() -> Failed {
+pub(super) fn broken() -> Failed {
     Failed::Refused {
         words: "the connector broke on this delivery; please report it".into(),
     }

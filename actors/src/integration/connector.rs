@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::fields::{Field, Input, SettingsFault, text};
 use super::incoming::{Done, Incoming, Spoken, Wish};
 use super::known::{Known, Tokens};
 use super::limiter::Rate;
@@ -60,52 +61,6 @@ impl Kind {
 
 /// A connector, or the field that keeps it from being one.
 pub type Connected = Result<Box<dyn Connector>, SettingsFault>;
-
-/// One field of the settings form. Its texts are in the locales: `integration-{kind}-{name}` and the same with
-/// `-help`, which says where in the CRM the value is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Field {
-    /// Key in the settings document.
-    pub name: &'static str,
-    pub input: Input,
-    pub required: bool,
-}
-
-/// How a field is filled in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Input {
-    Text,
-    Url,
-    /// Shown masked, never sent back to the browser.
-    Secret,
-    /// A code by which somebody lets us in: exchanged for tokens when it is entered, never stored.
-    Code,
-    /// A check box; the value when it is absent.
-    Flag(bool),
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// CRM user id → extension; edited on the page of managers, not in the form.
-    Extensions,
-}
-
-/// Why settings cannot be used: the field and the reason, for the form.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {words}")]
-pub struct SettingsFault {
-    pub field: &'static str,
-    pub words: String,
-}
-
-impl SettingsFault {
-    /// A fault of one field.
-    pub fn new(field: &'static str, words: impl Into<String>) -> Self {
-        Self {
-            field,
-            words: words.into(),
-        }
-    }
-}
 
 /// Where a connector finds itself: our own address and the enterprise it works for.
 #[derive(Clone, Copy, Debug)]
@@ -355,120 +310,9 @@ pub fn judge_status(reply: &Reply, words: String) -> Option<Failed> {
     }
 }
 
-/// A text setting: trimmed, `None` when absent or empty.
-pub fn text<'a>(settings: &'a Value, name: &str) -> Option<&'a str> {
-    settings
-        .get(name)
-        .and_then(Value::as_str)
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-}
-
-/// A secret setting that must be there.
-///
-/// # Errors
-/// When it is absent or empty.
-pub fn secret(settings: &Value, name: &'static str) -> Result<SecretString, SettingsFault> {
-    text(settings, name)
-        .map(SecretString::from)
-        .ok_or_else(|| SettingsFault::new(name, "must not be empty"))
-}
-
-/// An address that must be there: with a scheme (https unless told), without a slash at the end and without what
-/// people copy along from the browser's line or the API's manual (`/api/…`, a query).
-///
-/// # Errors
-/// When it is absent, or no `http` or `https` address.
-pub fn address(settings: &Value, name: &'static str) -> Result<String, SettingsFault> {
-    let fault = || SettingsFault::new(name, "is not an address, such as https://shop.example");
-    let given =
-        text(settings, name).ok_or_else(|| SettingsFault::new(name, "must not be empty"))?;
-    let with_scheme = if given.contains("://") {
-        given.to_owned()
-    } else {
-        format!("https://{given}")
-    };
-    let uri: awc::http::Uri = with_scheme.parse().map_err(|_| fault())?;
-    match (uri.scheme_str(), uri.authority()) {
-        (Some(scheme @ ("http" | "https")), Some(authority))
-            if !authority.as_str().contains('@') =>
-        {
-            let path = uri.path().split("/api").next().unwrap_or_default();
-            Ok(format!(
-                "{scheme}://{authority}{}",
-                path.trim_end_matches('/')
-            ))
-        }
-        _ => Err(fault()),
-    }
-}
-
-/// A flag: a boolean, or the words a form or an older document writes for one.
-pub fn flag(settings: &Value, name: &str, default: bool) -> bool {
-    match settings.get(name) {
-        Some(Value::Bool(value)) => *value,
-        Some(Value::Number(number)) => number.as_i64() != Some(0),
-        Some(Value::String(word)) => match word.trim() {
-            "" => default,
-            word => !matches!(word, "0" | "false" | "off" | "no"),
-        },
-        _ => default,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn an_address_is_read_as_people_write_it() {
-        for (given, read) in [
-            (
-                "demo-shop.retailcrm.ru",
-                Some("https://demo-shop.retailcrm.ru"),
-            ),
-            (
-                " https://demo-shop.retailcrm.ru/ ",
-                Some("https://demo-shop.retailcrm.ru"),
-            ),
-            (
-                "https://demo-shop.retailcrm.ru/api/v5",
-                Some("https://demo-shop.retailcrm.ru"),
-            ),
-            ("http://127.0.0.1:8080", Some("http://127.0.0.1:8080")),
-            (
-                "http://127.0.0.1:8080/a/one/",
-                Some("http://127.0.0.1:8080/a/one"),
-            ),
-            ("ftp://x", None),
-            ("https://", None),
-            ("https://key@demo-shop.retailcrm.ru", None),
-            ("", None),
-            ("two words", None),
-        ] {
-            assert_eq!(
-                address(&json!({"domain": given}), "domain").ok().as_deref(),
-                read,
-                "{given:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn flags_are_read_as_forms_write_them() {
-        for (given, read) in [
-            (json!(false), false),
-            (json!("0"), false),
-            (json!("on"), true),
-            (json!(1), true),
-            (json!(null), true),
-            (json!(""), true),
-        ] {
-            assert_eq!(flag(&json!({"send": given}), "send", true), read, "{given}");
-        }
-    }
 
     #[test]
     fn a_status_tells_what_becomes_of_delivery_and_link() {

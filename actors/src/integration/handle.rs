@@ -12,10 +12,10 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::actor::{Ask, Finish, Nudge, Order};
-use super::attempt::Exchanges;
 use super::breaker::Position;
 use super::connector::{Answer, Failed, Kind, Question};
 use super::dispatch::deliveries_for;
+use super::exchange::Exchanges;
 use super::keeper::Keeper;
 use super::known::Known;
 use super::observed::Observed;

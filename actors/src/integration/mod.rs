@@ -18,6 +18,8 @@ pub mod attempt;
 pub mod breaker;
 pub mod connector;
 pub mod dispatch;
+pub mod exchange;
+pub mod fields;
 mod flow;
 mod guard;
 pub mod handle;
@@ -32,6 +34,7 @@ pub mod outcome;
 pub mod queue;
 pub mod registration;
 pub mod registry;
+mod renewal;
 pub mod request;
 pub mod retry;
 #[cfg(any(test, feature = "testing"))]
@@ -40,6 +43,7 @@ pub mod seal;
 pub mod secrets;
 pub mod settings;
 mod surrender;
+mod table;
 #[cfg(test)]
 mod tests;
 pub mod trial;

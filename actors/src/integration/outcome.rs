@@ -209,7 +209,7 @@ pub fn count(row: &Delivery, tried: &Tried, concluded: &Concluded) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::attempt::Exchanges;
+    use super::super::exchange::Exchanges;
     use super::super::queue::tests::row;
     use super::super::sample::morning;
     use super::*;

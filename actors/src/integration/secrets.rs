@@ -4,7 +4,8 @@
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::connector::{Input, Kind};
+use super::connector::Kind;
+use super::fields::Input;
 
 /// Words in the names of settings that are never shown whole, whatever their form says.
 const SECRET: [&str; 6] = ["key", "token", "secret", "password", "client_id", "webhook"];

@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::attempt::{Exchanges, Means};
+use super::attempt::Means;
 use super::connector::{Answer, Failed, Kind, Place, Question};
+use super::exchange::Exchanges;
 use super::http::Terms;
 use super::keeper::Keeper;
 use super::limiter::Limiter;

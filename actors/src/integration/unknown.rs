@@ -6,7 +6,8 @@
 
 use serde_json::Value;
 
-use super::connector::{Place, SettingsFault, text};
+use super::connector::Place;
+use super::fields::{SettingsFault, text};
 use crate::call::number::to_e164;
 use crate::call::record::{Direction, Record};
 

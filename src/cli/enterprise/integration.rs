@@ -3,7 +3,8 @@
 
 use actors::cache::Enterprise;
 use actors::crm::{self, KINDS};
-use actors::integration::connector::{Answer, Failed, Field, Input, Kind, Place, Question};
+use actors::integration::connector::{Answer, Failed, Kind, Place, Question};
+use actors::integration::fields::{Field, Input};
 use actors::integration::trial;
 use actors::store::StoreError;
 use actors::store::enterprises;

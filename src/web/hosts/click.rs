@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actors::asterisk::requests::{Accepted, ClickError};
 use actors::asterisk::{Extension, Number, redirect};
 use actors::cache::Enterprise;
-use actors::integration::connector::flag;
+use actors::integration::fields::flag;
 use actors::store::logs::{self, NewLog};
 use actors::store::requests::{self, ManagerStatus};
 use chrono::Utc;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::{HttpResponse, web};
 use actors::cache::Enterprise;
-use actors::integration::connector::text;
+use actors::integration::fields::text;
 use actors::store::audit::{self, NewEntry};
 use chrono::{TimeDelta, Utc};
 use serde::Deserialize;

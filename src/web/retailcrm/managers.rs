@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actors::cache::Enterprise;
-use actors::integration::connector::{Answer, Failed, Question, text};
+use actors::integration::connector::{Answer, Failed, Question};
+use actors::integration::fields::text;
 use actors::integration::registration::Registered;
 use actors::store::requests;
 use chrono::Utc;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::cache::Enterprise;
-use actors::integration::attempt::Exchanges;
-use actors::integration::connector::{Answer, Failed, Question, flag, text};
+use actors::integration::connector::{Answer, Failed, Question};
+use actors::integration::exchange::Exchanges;
+use actors::integration::fields::{flag, text};
 use actors::store::logs::{self, Filter};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use actors::cache::Enterprise;
-use actors::integration::attempt::Exchanges;
-use actors::integration::connector::{Answer, Failed, Question, text};
+use actors::integration::connector::{Answer, Failed, Question};
+use actors::integration::exchange::Exchanges;
+use actors::integration::fields::text;
 use actors::integration::registration::{Registered, Registration, Taken};
 use actors::store::logs::{self, NewLog};
 use chrono::Utc;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use actors::cache::Enterprise;
 use actors::crm;
-use actors::integration::connector::{Kind, flag};
+use actors::integration::connector::Kind;
+use actors::integration::fields::flag;
 use actors::store::{audit, enterprises};
 use chrono::Utc;
 use serde_json::{Map, Value, json};

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::integration::connector::{Place, SettingsFault, address, flag, secret, text};
+use crate::integration::connector::Place;
+use crate::integration::fields::{SettingsFault, address, flag, secret, text};
 use crate::integration::unknown::Strangers;
 
 /// What can be made of a caller amoCRM does not know: the history of an incoming call waits among the unsorted leads until a

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::integration::connector::{Place, SettingsFault, address, flag, secret, text};
+use crate::integration::connector::Place;
+use crate::integration::fields::{SettingsFault, address, flag, secret, text};
 use crate::integration::unknown::Strangers;
 
 /// The words of the setting `mode`, as the form offers them; the first is the default.

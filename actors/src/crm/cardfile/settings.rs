@@ -3,7 +3,8 @@
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::integration::connector::{Place, SettingsFault, address, secret};
+use crate::integration::connector::Place;
+use crate::integration::fields::{SettingsFault, address, secret};
 use crate::integration::unknown::Strangers;
 
 /// What can be made of a caller the file does not have; the first until somebody chooses.

@@ -4,7 +4,8 @@
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::integration::connector::{Place, SettingsFault, address, flag, secret, text};
+use crate::integration::connector::Place;
+use crate::integration::fields::{SettingsFault, address, flag, secret, text};
 use crate::integration::unknown::Strangers;
 
 /// What can be made of a caller MoySklad does not know.

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::call::record::NoticeKind;
-use crate::integration::connector::{SettingsFault, address, flag, secret, text};
+use crate::integration::fields::{SettingsFault, address, flag, secret, text};
 
 /// What an administrator entered.
 #[derive(Clone, Debug)]

@@ -1,10 +1,11 @@
-//! What an administrator enters. Read with the functions of `connector.rs`, which give each field's fault its words.
+//! What an administrator enters. Read with the functions of `integration/fields.rs`, which give each field's fault its words.
 //! Secrets are `SecretString`: they have no `Debug` of their own and so cannot reach a log.
 
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::integration::connector::{Place, SettingsFault, address, secret};
+use crate::integration::connector::Place;
+use crate::integration::fields::{SettingsFault, address, secret};
 use crate::integration::unknown::Strangers;
 
 /// What can be made of a caller this CRM does not know; the first until somebody chooses. The words are

@@ -21,8 +21,9 @@ use serde_json::Value;
 
 use crate::call::record::{Notice, NoticeKind};
 use crate::integration::connector::{
-    Answer, Connector, Delivered, Failed, Field, Input, Kind, Place, Question, SettingsFault, Step,
+    Answer, Connector, Delivered, Failed, Kind, Place, Question, Step,
 };
+use crate::integration::fields::{Field, Input, SettingsFault};
 use crate::integration::incoming::{Done, Incoming, Spoken, Wish};
 use crate::integration::known::Known;
 use crate::integration::limiter::Rate;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use crate::integration::connector::{Place, SettingsFault, address, flag, secret, text};
+use crate::integration::connector::Place;
+use crate::integration::fields::{SettingsFault, address, flag, secret, text};
 use crate::integration::unknown::Strangers;
 
 /// What can be made of a caller U-ON does not know: nothing but a row of the history that is nobody's yet, a client, or a

@@ -14,8 +14,9 @@ use serde_json::Value;
 
 use crate::call::record::{Notice, NoticeKind};
 use crate::integration::connector::{
-    Answer, Connected, Connector, Delivered, Field, Input, Kind, Place, Question, Step,
+    Answer, Connected, Connector, Delivered, Kind, Place, Question, Step,
 };
+use crate::integration::fields::{Field, Input};
 use crate::integration::known::Known;
 use crate::integration::limiter::Rate;
 use crate::integration::request::Reply;

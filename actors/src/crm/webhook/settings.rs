@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::map::Type;
-use crate::integration::connector::{SettingsFault, flag, secret, text};
+use crate::integration::fields::{SettingsFault, flag, secret, text};
 use crate::integration::seal::Key;
 
 /// Checked settings.

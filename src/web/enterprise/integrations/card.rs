@@ -3,7 +3,8 @@
 use actors::cache::Enterprise;
 use actors::crm;
 use actors::integration::breaker::Position;
-use actors::integration::connector::{Input, Kind, Place};
+use actors::integration::connector::{Kind, Place};
+use actors::integration::fields::Input;
 use actors::store::deliveries::{self, Delivery, DeliveryState};
 use actors::store::{crm_tokens, logs};
 use chrono::{DateTime, Utc};
@@ -127,7 +128,7 @@ pub async fn draw(
             let secret = is_secret(kind.name, field.name);
             let (input, choices, checked) = match field.input {
                 Input::Flag(default) => {
-                    ("flag", None, actors::integration::connector::flag(&shown, field.name, default))
+                    ("flag", None, actors::integration::fields::flag(&shown, field.name, default))
                 }
                 Input::Choice(words) => ("choice", Some(words), false),
                 Input::Url => ("url", None, false),

@@ -3,7 +3,8 @@
 
 use actors::cache::Enterprise;
 use actors::crm;
-use actors::integration::connector::{ADDRESS_KEY, Field, Input, Kind, Place};
+use actors::integration::connector::{ADDRESS_KEY, Kind, Place};
+use actors::integration::fields::{Field, Input};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};

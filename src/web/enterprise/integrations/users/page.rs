@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use actors::cache::Enterprise;
-use actors::integration::connector::{Answer, Failed, Input, Kind, Manager, Question};
+use actors::integration::connector::{Answer, Failed, Kind, Manager, Question};
+use actors::integration::fields::Input;
 use actors::store::logs::{self, NewLog};
 use actors::store::{audit, enterprises};
 use chrono::Utc;
