@@ -6,9 +6,11 @@
 //! ```
 
 pub mod answer;
+mod book;
 pub mod command;
 pub mod error;
 pub mod host;
+mod hostkey;
 pub mod pool;
 pub mod redirect;
 pub mod requests;

@@ -1,8 +1,8 @@
 //! Click-to-call from the click to the end of the talk: one request per click, given to the host, joined to the call that
 //! follows, given up when nobody picks up. Asterisk says nothing about a command, so what became of it is what the
-//! call's events show. `click` is called by handlers, `heard` by whoever is told of every change of a call.
+//! call's events show: `book.rs` tells which call that is. `click` is called by handlers, `heard` by whoever is told of
+//! every change of a call.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,13 @@ use serde_json::Value;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::book::{Book, Change};
 use super::command::Command;
 use super::error::HostError;
 use super::host::Hosts;
 use super::words::{Extension, Number, RequestId};
 use crate::cache::snapshot::{Enterprise, HostKind};
-use crate::call::number;
-use crate::call::record::{CallId, Direction, Phase, Record};
+use crate::call::record::{CallId, Record};
 use crate::store::logs::{self, NewLog};
 use crate::store::requests::{self, NewRequest, RequestState};
 use crate::store::{Store, StoreError};
@@ -72,34 +72,6 @@ struct Inner {
     book: Mutex<Book>,
     /// Changes to be written, in the order in which they were heard.
     tell: mpsc::UnboundedSender<Change>,
-}
-
-#[derive(Default)]
-struct Book {
-    /// Enterprise, extension and number of the last seconds' clicks.
-    recent: HashMap<(i64, String, String), (Instant, String)>,
-    /// Plain hosts say no request's id: their calls are known by extension and number.
-    unnamed: Vec<Unnamed>,
-    /// Calls that were joined to a request and how far it was; until they end.
-    joined: HashMap<CallId, (String, RequestState)>,
-}
-
-/// A request to a plain host.
-struct Unnamed {
-    enterprise: i64,
-    id: String,
-    extension: String,
-    /// E.164 where it is such a number.
-    number: String,
-    since: Instant,
-}
-
-struct Change {
-    enterprise: i64,
-    id: String,
-    state: RequestState,
-    call: CallId,
-    words: String,
 }
 
 impl Requests {
@@ -168,7 +140,8 @@ impl Requests {
     ) -> Result<Accepted, ClickError> {
         let id = RequestId::new();
         let key = (enterprise.id, extension.to_string(), number.to_string());
-        if let Some(same) = self.seen(&key, &id) {
+        let within = self.inner.times.repeated_within;
+        if let Some(same) = self.book().seen(&key, id.as_str(), within) {
             return Ok(Accepted {
                 id: same,
                 repeated: true,
@@ -183,7 +156,7 @@ impl Requests {
             memory,
             at: Utc::now(),
         };
-        let within = delta(self.inner.times.repeated_within);
+        let within = delta(within);
         let log = new_log(enterprise, &new);
         // Another process may have had the first click.
         let added = self
@@ -200,12 +173,13 @@ impl Requests {
                 });
             }
             Err(error) => {
-                self.book().recent.remove(&key);
+                self.book().forget(&key);
                 return Err(error.into());
             }
         }
         if enterprise.host.kind == HostKind::Plain {
-            self.expect(enterprise, &id, &extension, &number);
+            self.book()
+                .expect(enterprise, id.as_str(), extension.as_str(), number.as_str());
         }
         let began = Instant::now();
         let command = Command::Originate {
@@ -216,8 +190,8 @@ impl Requests {
         let said = self.inner.hosts.run(enterprise, &command).await;
         if said.is_err() {
             let mut book = self.book();
-            book.recent.remove(&key);
-            book.unnamed.retain(|one| one.id != id.as_str());
+            book.forget(&key);
+            book.expect_no_more(id.as_str());
         }
         self.note(log, began.elapsed(), &id, &said);
         said?;
@@ -225,37 +199,6 @@ impl Requests {
             id: id.to_string(),
             repeated: false,
         })
-    }
-
-    /// The request of the same click a moment ago; else remembers this one.
-    fn seen(&self, key: &(i64, String, String), id: &RequestId) -> Option<String> {
-        let within = self.inner.times.repeated_within;
-        let mut book = self.book();
-        book.recent.retain(|_, (at, _)| at.elapsed() < within);
-        if let Some((_, same)) = book.recent.get(key) {
-            return Some(same.clone());
-        }
-        book.recent
-            .insert(key.clone(), (Instant::now(), id.to_string()));
-        None
-    }
-
-    fn expect(
-        &self,
-        enterprise: &Enterprise,
-        id: &RequestId,
-        extension: &Extension,
-        number: &Number,
-    ) {
-        let number = number::to_e164(number.as_str(), &enterprise.country)
-            .unwrap_or_else(|| number.to_string());
-        self.book().unnamed.push(Unnamed {
-            enterprise: enterprise.id,
-            id: id.to_string(),
-            extension: extension.to_string(),
-            number,
-            since: Instant::now(),
-        });
     }
 
     /// Writes how the host took it: the log's row, and the request's own when it failed. Nobody waits for it.
@@ -297,49 +240,17 @@ impl Requests {
 
     /// A call changed. Cheap for the many calls that nobody clicked.
     pub fn heard(&self, record: &Record) {
-        let mut book = self.book();
-        let patience = self.inner.times.agent_answers_within;
-        let known = book.joined.get(&record.call).cloned();
-        let id = match &known {
-            Some((id, _)) => id.clone(),
-            None if !record.request_id.is_empty() => record.request_id.clone(),
-            None if book.unnamed.is_empty() => return,
-            None => {
-                book.unnamed.retain(|one| one.since.elapsed() < patience);
-                let Some(at) = book.unnamed.iter().position(|one| one.is(record)) else {
-                    return;
-                };
-                book.unnamed.swap_remove(at).id
-            }
-        };
-        let state = stand(record);
-        if known.is_some_and(|(_, before)| before == state) {
-            return;
+        let change = self
+            .book()
+            .heard(record, self.inner.times.agent_answers_within);
+        if let Some(change) = change {
+            let _the_writer_ends_with_the_server = self.inner.tell.send(change);
         }
-        if record.phase == Phase::Ended {
-            book.joined.remove(&record.call);
-        } else {
-            book.joined.insert(record.call, (id.clone(), state));
-        }
-        let words = match (record.phase, record.outcome) {
-            (Phase::Ended, Some(outcome)) => outcome.as_str(),
-            _ => "",
-        };
-        let _the_writer_ends_with_the_server = self.inner.tell.send(Change {
-            enterprise: record.enterprise,
-            id,
-            state,
-            call: record.call,
-            words: words.to_owned(),
-        });
     }
 
     /// A call turned out to be a part of another.
     pub fn absorbed(&self, call: CallId, survivor: CallId) {
-        let mut book = self.book();
-        if let Some(joined) = book.joined.remove(&call) {
-            book.joined.entry(survivor).or_insert(joined);
-        }
+        self.book().absorbed(call, survivor);
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -347,34 +258,6 @@ impl Requests {
             .book
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Unnamed {
-    /// Whether this is the call: the manager's phone rings, or the manager calls the number.
-    fn is(&self, record: &Record) -> bool {
-        let phone = record.phone.as_deref().unwrap_or_default();
-        self.enterprise == record.enterprise
-            && match record.direction {
-                Direction::Internal => phone == self.extension && record.made_by.is_none(),
-                Direction::Out => {
-                    phone == self.number
-                        && record.made_by.as_deref() == Some(self.extension.as_str())
-                }
-                _ => false,
-            }
-    }
-}
-
-/// How far a request is whose call stands like this.
-fn stand(record: &Record) -> RequestState {
-    // A plain host's call is internal for as long as only the manager's phone is in it.
-    let only_agent = record.direction == Direction::Internal;
-    match record.phase {
-        Phase::Ended if only_agent && record.talked.is_empty() => RequestState::AgentMissed,
-        Phase::Ended => RequestState::Ended,
-        Phase::Talking | Phase::Held if !only_agent => RequestState::Talking,
-        _ => RequestState::Ringing,
     }
 }
 
@@ -426,73 +309,4 @@ async fn give_up(store: &Store, patience: Duration) -> Result<(), StoreError> {
 
 fn delta(time: Duration) -> TimeDelta {
     TimeDelta::from_std(time).unwrap_or(TimeDelta::days(1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::call::record::Outcome;
-    use crate::integration::sample;
-
-    fn record(direction: Direction, phase: Phase) -> Record {
-        Record {
-            direction,
-            phase,
-            talked: Vec::new(),
-            ..sample::ringing(7)
-        }
-    }
-
-    #[test]
-    fn how_far_a_request_is_follows_from_its_call() {
-        use Direction::{Internal, Out};
-        for (direction, phase, talked, state) in [
-            // A plain host: the manager's phone first.
-            (Internal, Phase::Ringing, false, RequestState::Ringing),
-            (Internal, Phase::Talking, true, RequestState::Ringing),
-            (Internal, Phase::Ended, false, RequestState::AgentMissed),
-            (Internal, Phase::Ended, true, RequestState::Ended),
-            (Out, Phase::Ringing, false, RequestState::Ringing),
-            (Out, Phase::Talking, true, RequestState::Talking),
-            (Out, Phase::Held, true, RequestState::Talking),
-            (Out, Phase::Ended, false, RequestState::Ended),
-        ] {
-            let mut record = record(direction, phase);
-            if talked {
-                record.talked.push("150".into());
-            }
-            assert_eq!(stand(&record), state, "{direction:?} {phase:?} {talked}");
-        }
-    }
-
-    #[test]
-    fn a_plain_hosts_call_is_known_by_extension_and_number() {
-        let request = Unnamed {
-            enterprise: 1,
-            id: "r1".into(),
-            extension: "150".into(),
-            number: "+375296254070".into(),
-            since: Instant::now(),
-        };
-        let call = |enterprise, direction, phone: &str, made_by: Option<&str>| Record {
-            enterprise,
-            phone: Some(phone.into()),
-            made_by: made_by.map(str::to_owned),
-            outcome: Some(Outcome::Missed),
-            ..record(direction, Phase::Ringing)
-        };
-        use Direction::{In, Internal, Out};
-        for (call, is) in [
-            (call(1, Internal, "150", None), true),
-            (call(1, Out, "+375296254070", Some("150")), true),
-            (call(1, Internal, "150", Some("151")), false),
-            (call(1, Internal, "151", None), false),
-            (call(1, Out, "+375296254070", Some("151")), false),
-            (call(1, Out, "+375296254071", Some("150")), false),
-            (call(1, In, "+375296254070", None), false),
-            (call(2, Internal, "150", None), false),
-        ] {
-            assert_eq!(request.is(&call), is, "{call:?}");
-        }
-    }
 }

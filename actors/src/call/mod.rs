@@ -13,6 +13,8 @@ pub mod facts;
 pub mod handle;
 pub mod intake;
 pub mod legs;
+mod lookups;
+mod merge;
 pub mod number;
 pub mod rebuild;
 pub mod record;

@@ -1,6 +1,6 @@
 //! The parent of call actors: finds the call of an event, starts an actor for a new one, rebuilds an old one
-//! from the journal, brings together two that turn out to be one, closes the lost, retires the ended, and
-//! hears of every death. One registry per shard of enterprises, each on an arbiter of its own; it never
+//! from the journal, has two that turn out to be one brought together (`merge.rs`), closes the lost, retires the
+//! ended, and hears of every death. One registry per shard of enterprises, each on an arbiter of its own; it never
 //! waits for one call while another has an event.
 //!
 //! ```text
@@ -16,9 +16,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
 
-use super::actor::{Apply, CallActor, Followed, GiveUp, HasOwnClient, Retire, Surrender};
+use super::actor::{Apply, CallActor, Followed, GiveUp, Retire};
 use super::aliases::Aliases;
 use super::intake::{Deps, Refused, Take, Taken};
+use super::lookups::Lookups;
 use super::rebuild;
 use super::record::{CallId, Phase};
 use super::state::CallState;
@@ -31,31 +32,21 @@ const PANICS_ALLOWED: u8 = 2;
 /// See the module's head.
 pub struct Registry {
     deps: Arc<Deps>,
-    aliases: Aliases,
-    calls: HashMap<CallId, Entry>,
-    /// Events that wait for a look into the journal, by the number of the look-up.
-    #[expect(
-        clippy::vec_box,
-        reason = "a Take is large and stays where it is on its whole way"
-    )]
-    waiting: HashMap<u64, Vec<Box<Take>>>,
-    /// Which look-up an id (as `Aliases` hashes it) waits for.
-    looked_for: HashMap<u64, u64>,
-    /// The ids of each look-up.
-    looking: HashMap<u64, Vec<u64>>,
-    next_look_up: u64,
+    pub(super) aliases: Aliases,
+    pub(super) calls: HashMap<CallId, Entry>,
+    lookups: Lookups,
     /// How often an event broke its call, by the event's key.
     broken: HashMap<[u8; 16], u8>,
 }
 
-struct Entry {
-    addr: Addr<CallActor>,
-    hashes: Vec<u64>,
+pub(super) struct Entry {
+    pub addr: Addr<CallActor>,
+    pub hashes: Vec<u64>,
     /// Milliseconds since 1970 of the last event.
     touched: i64,
     ended: bool,
     /// It is being asked whether it is a part of another call; its end is then no news.
-    merging: bool,
+    pub merging: bool,
 }
 
 /// A child is gone.
@@ -94,10 +85,7 @@ impl Registry {
             deps,
             aliases: Aliases::default(),
             calls: HashMap::new(),
-            waiting: HashMap::new(),
-            looked_for: HashMap::new(),
-            looking: HashMap::new(),
-            next_look_up: 0,
+            lookups: Lookups::default(),
             broken: HashMap::new(),
         }
     }
@@ -112,7 +100,7 @@ impl Registry {
     }
 
     /// Hands an event to a call's actor; its ids lead there from now on.
-    fn hand(&mut self, call: CallId, take: Box<Take>, absorbed: Option<Box<Followed>>) {
+    pub(super) fn hand(&mut self, call: CallId, take: Box<Take>, absorbed: Option<Box<Followed>>) {
         let learned = self.aliases.learn(take.enterprise.id, &take.event, call);
         match self.calls.get_mut(&call) {
             Some(entry) => {
@@ -139,21 +127,9 @@ impl Registry {
             .iter()
             .map(|id| self.aliases.hash(enterprise, id))
             .collect();
-        let under_way = hashes
-            .iter()
-            .find_map(|hash| self.looked_for.get(hash).copied());
-        let number = under_way.unwrap_or(self.next_look_up);
-        for hash in hashes {
-            if let std::collections::hash_map::Entry::Vacant(place) = self.looked_for.entry(hash) {
-                place.insert(number);
-                self.looking.entry(number).or_default().push(hash);
-            }
-        }
-        self.waiting.entry(number).or_default().push(take);
-        if under_way.is_some() {
+        let Some(number) = self.lookups.wait(&hashes, take) else {
             return;
-        }
-        self.next_look_up += 1;
+        };
         let deps = self.deps.clone();
         let looking = async move {
             match deps.store.find(enterprise, ids).await? {
@@ -174,10 +150,7 @@ impl Registry {
         found: Result<Option<rebuild::Rebuilt>, StoreError>,
         ctx: &mut Context<Self>,
     ) {
-        for hash in self.looking.remove(&number).unwrap_or_default() {
-            self.looked_for.remove(&hash);
-        }
-        let takes = self.waiting.remove(&number).unwrap_or_default();
+        let takes = self.lookups.end(number);
         let rebuilt = match found {
             Ok(rebuilt) => rebuilt,
             Err(error) => {
@@ -289,80 +262,13 @@ impl Registry {
         }
     }
 
-    /// Two calls turned out to be one, unless each has a client of its own: those stay two.
-    fn merge(&mut self, first: CallId, second: CallId, take: Box<Take>, ctx: &mut Context<Self>) {
-        let (Some(one), Some(other)) = (self.calls.get(&first), self.calls.get(&second)) else {
-            self.hand(first, take, None);
-            return;
-        };
-        let (one, other) = (one.addr.clone(), other.addr.clone());
-        self.mark_merging([first, second], true);
-        let merging = async move {
-            let has_client = (
-                one.send(HasOwnClient).await.unwrap_or(false),
-                other.send(HasOwnClient).await.unwrap_or(false),
-            );
-            match has_client {
-                (true, true) => (first, None),
-                // The call with the client goes on; of two without, the older.
-                (true, false) => (
-                    first,
-                    Some((second, other.send(Surrender).await.ok().flatten())),
-                ),
-                (false, true) => (
-                    second,
-                    Some((first, one.send(Surrender).await.ok().flatten())),
-                ),
-                (false, false) if first < second => (
-                    first,
-                    Some((second, other.send(Surrender).await.ok().flatten())),
-                ),
-                (false, false) => (
-                    second,
-                    Some((first, one.send(Surrender).await.ok().flatten())),
-                ),
-            }
-        };
-        ctx.spawn(
-            merging
-                .into_actor(self)
-                .map(move |(survivor, absorbed), registry, _| {
-                    registry.mark_merging([first, second], false);
-                    match absorbed {
-                        Some((gone, Some(followed))) => {
-                            if let Some(entry) = registry.remove(gone) {
-                                registry.aliases.redirect(&entry.hashes, survivor);
-                                if let Some(survivor) = registry.calls.get_mut(&survivor) {
-                                    survivor.hashes.extend(entry.hashes);
-                                }
-                            }
-                            registry.hand(survivor, take, Some(followed));
-                        }
-                        Some((died, None)) => {
-                            registry.forget(died);
-                            registry.hand(survivor, take, None);
-                        }
-                        None => registry.hand(survivor, take, None),
-                    }
-                }),
-        );
-    }
-
-    fn mark_merging(&mut self, calls: [CallId; 2], merging: bool) {
-        for call in calls {
-            if let Some(entry) = self.calls.get_mut(&call) {
-                entry.merging = merging;
-            }
-        }
-    }
-
-    fn remove(&mut self, call: CallId) -> Option<Entry> {
+    pub(super) fn remove(&mut self, call: CallId) -> Option<Entry> {
         let entry = self.calls.remove(&call)?;
         self.deps.counters.in_memory.fetch_sub(1, Relaxed);
         Some(entry)
     }
 
-    fn forget(&mut self, call: CallId) {
+    pub(super) fn forget(&mut self, call: CallId) {
         if let Some(entry) = self.remove(call) {
             self.aliases.forget(&entry.hashes);
         }

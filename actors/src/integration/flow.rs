@@ -1,5 +1,5 @@
 //! How rows flow through a link: out of the queue, through a try, to their outcome. The inner half of `actor.rs`, which
-//! holds the state and hears the messages; nothing else calls this. Claims, leases and returns are `table.rs`.
+//! holds the state and hears the messages; nothing else calls this. Claims, leases and returns are `books.rs`.
 //!
 //! ```text
 //!   table ──look──▶ queue ──launch──▶ Means::deliver ──conclude──▶ store.settle ──▶ slot and call are free: pump
@@ -14,11 +14,12 @@ use chrono::{DateTime, Utc};
 
 use super::actor::Link;
 use super::attempt::Tried;
+use super::books::{CLAIM, settle};
 use super::breaker::{Permit, Position};
 use super::outcome::{self, Effect};
 use super::queue::is_history;
 use super::surrender;
-use super::table::{CLAIM, settle};
+
 use crate::crm;
 use crate::store::deliveries::{Delivery, DeliveryState};
 use crate::store::{Settlement, Verdict};

@@ -15,6 +15,7 @@
 
 pub mod actor;
 pub mod attempt;
+mod books;
 pub mod breaker;
 pub mod connector;
 pub mod dispatch;
@@ -43,7 +44,6 @@ pub mod seal;
 pub mod secrets;
 pub mod settings;
 mod surrender;
-mod table;
 #[cfg(test)]
 mod tests;
 pub mod trial;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::actor::{Bot, Mode, now};
-use super::desk::Present;
+use super::actor::{Bot, Mode};
+use super::flow::now;
 use super::ledger::{Change, Survey};
+use super::present::Present;
 use crate::store::StoreError;
 
 impl Bot {

@@ -1,6 +1,9 @@
 //! The desk as its actor uses it, without an actor.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::call::record::{Direction, Phase};
 use crate::telegram::text::tests::record;
 
 fn call(id: i64, phase: Phase) -> Present {

@@ -8,9 +8,9 @@ use actix::{Actor, ArbiterHandle};
 use tokio::sync::oneshot;
 
 use super::actor::{Board, Surroundings};
-use super::desk::Present;
 use super::inbox::Inbox;
 use super::messages::{Attend, ObserveAll, Observed, StopAll};
+use super::present::Present;
 use super::registry::{Registry, Watch};
 use super::settings::Settings;
 use crate::cache::handle::Cache;

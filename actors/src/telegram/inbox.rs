@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use actix::Addr;
 
-use super::desk::Present;
 use super::messages::Wake;
+use super::present::Present;
 use super::registry::Registry;
 use crate::call::record::CallId;
 

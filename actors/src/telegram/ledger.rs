@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::desk::{Completed, Present, Turn};
+use super::desk::{Completed, Turn};
 use super::plan::Shown;
+use super::present::Present;
 use crate::call::record::{CallId, Record};
 use crate::store::telegram::{self as table, NewMessage};
 use crate::store::{CallState, Store, StoreError, Verdict, owed};

@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::answer::Answer;
-use super::desk::Present;
 use super::plan::Step;
+use super::present::Present;
 
 /// Calls of one enterprise as they stand now.
 #[derive(Message)]

@@ -17,7 +17,6 @@ use tokio::sync::oneshot;
 
 use super::actor::{Bot, Surroundings};
 use super::api;
-use super::desk::Present;
 use super::inbox::Inbox;
 use super::ledger::Ledger;
 use super::listener::{Listener, Listeners};
@@ -25,6 +24,7 @@ use super::messages::{
     Attend, ExitGuard, Exited, Joined, Look, Nudge, Observe, ObserveAll, Observed, Stop, StopAll,
     Wake,
 };
+use super::present::Present;
 use crate::store::{Store, deliveries, invitations};
 
 /// Deaths are forgiven after this time.

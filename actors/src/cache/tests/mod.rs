@@ -1,6 +1,7 @@
 //! What the cache promises, with a list in place of the database and time that stands still.
 
 mod loading;
+mod names;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
