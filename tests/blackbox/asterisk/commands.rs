@@ -453,7 +453,10 @@ fn a_waiting_caller_is_sent_to_the_manager_or_served_all_the_same() {
     let call = ended("+375297654324");
     assert_eq!(call["talked"], json!(["151"]), "{call}");
     assert_eq!(decided(&call)["reason"], "host_down", "{call}");
-    let page = root.get(&format!("/calls/{}", call["id"].as_str().expect("an id")));
+    let page = root.get(&format!(
+        "/calls/{}?lang=en",
+        call["id"].as_str().expect("an id")
+    ));
     assert!(
         page.body.contains("id=\"redirect\"") && page.body.contains("cannot be reached"),
         "the call's page tells why"

@@ -96,7 +96,7 @@ fn from_an_empty_database_to_cards_at_the_right_managers() {
             said(&browser, words).await;
         }
         browser.go("/admin/integrations?enterprise=0500").await;
-        said(&browser, "retailcrm").await;
+        said(&browser, "RetailCRM register_module").await;
         browser.go("/calls").await;
         said(&browser, "Сидоров Иван").await;
         said(&browser, "Ильин Борис").await;
