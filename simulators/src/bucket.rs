@@ -36,6 +36,15 @@ impl Bucket {
     pub fn spend(&mut self) {
         self.tokens -= 1.0;
     }
+
+    /// Whether one more may pass, which it then does.
+    pub fn admit(&mut self, now: Instant) -> bool {
+        let free = self.wait(now).is_none();
+        if free {
+            self.spend();
+        }
+        free
+    }
 }
 
 /// At most `count` within `window`, whatever their spacing.
@@ -73,6 +82,15 @@ impl Window {
     /// Notes one that passed.
     pub fn spend(&mut self, now: Instant) {
         self.passed.push_back(now);
+    }
+
+    /// Whether one more may pass, which it then does.
+    pub fn admit(&mut self, now: Instant) -> bool {
+        let free = self.wait(now).is_none();
+        if free {
+            self.spend(now);
+        }
+        free
     }
 }
 

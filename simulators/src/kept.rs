@@ -1,7 +1,9 @@
 //! A list that keeps only its newest entries but counts all of them, so that a simulator beside a benchmark stays
-//! small. Called by the stores of both simulators; it never gives a number twice.
+//! small. Used by the books of all; it never gives a number twice.
 
 use std::collections::VecDeque;
+
+use serde::{Serialize, Serializer};
 
 /// The newest `limit` entries; each has a running number starting at 0.
 #[derive(Debug)]
@@ -53,6 +55,13 @@ impl<T> Kept<T> {
     pub fn clear(&mut self) {
         self.entries.clear();
         self.first = 0;
+    }
+}
+
+/// A list of what is kept, oldest first.
+impl<T: Serialize> Serialize for Kept<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.entries)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Starts a simulator on an address and stops it. Called by both simulators' `start`; it never decides what is served.
+//! Starts a simulator on an address and stops it. Called by the `start` of each; it never decides what is served.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};

@@ -10,8 +10,7 @@ use serde_json::Value;
 use super::answer::{Answer, Refuse};
 use super::state::{Book, State};
 use super::{calls, oauth, people};
-use crate::form;
-use crate::script::Fault;
+use crate::entry;
 
 const BODY_LIMIT: usize = 4 << 20;
 /// The only account; what a script's `target` names.
@@ -43,25 +42,8 @@ pub(crate) async fn serve(
     state: web::Data<State>,
 ) -> HttpResponse {
     let name = name_of(request.method() == Method::POST, request.path());
-    let script = state.script.take(TARGET, name);
-    if let Some(line) = &script {
-        line.wait().await;
-        if line.fault == Fault::Down {
-            return line.fail().await;
-        }
-    }
-    let Some(body) = form::read(payload, BODY_LIMIT).await else {
-        return HttpResponse::build(StatusCode::PAYLOAD_TOO_LARGE).finish();
-    };
-    state.book().tally.request(name);
-    if let Some(line) = script.filter(|line| line.fault != Fault::None) {
-        if line.after {
-            let _ = answer(&request, &body, &state, name);
-        }
-        state.book().tally.scripted();
-        return line.fail().await;
-    }
-    answer(&request, &body, &state, name)
+    let answer = async |body: &[u8]| answer(&request, body, &state, name);
+    entry::serve(&state, (TARGET, name), payload, BODY_LIMIT, answer).await
 }
 
 fn answer(request: &HttpRequest, body: &[u8], state: &State, name: &'static str) -> HttpResponse {

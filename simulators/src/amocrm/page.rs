@@ -7,10 +7,7 @@ use serde_json::Value;
 
 use super::state::State;
 use crate::clock::date_time;
-use crate::page::{escape, frame};
-
-/// How many entries of each kind a page shows.
-const SHOWN: usize = 100;
+use crate::page::{SHOWN, Sheet, escape};
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.route("/", web::get().to(show));
@@ -19,24 +16,14 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 async fn show(state: Data<State>) -> HttpResponse {
     let (popups, notes, unsorted) = (state.popups(), state.notes(), state.unsorted());
     let (counts, entities) = (state.counts(), state.entities());
-    let mut body = String::from(
-        "<header><b>amoCRM</b><span class=\"badge\">симулятор</span></header><main><div class=\"facts\">",
-    );
-    for (class, name, number) in [
-        ("good", "карточек", popups.len() as u64),
-        ("good", "звонков", notes.len() as u64),
-        ("", "в неразобранном", unsorted.len() as u64),
-        (
-            if counts.refused > 0 { "bad" } else { "" },
-            "отклонено",
-            counts.refused,
-        ),
-    ] {
-        body.push_str(&format!(
-            "<div class=\"fact {class}\">{name}: <b>{number}</b></div>"
-        ));
-    }
-    body.push_str("</div><h2>Карточки</h2>");
+    let mut sheet = Sheet::new("amoCRM", "");
+    let facts = [
+        ("карточек", popups.len()),
+        ("звонков", notes.len()),
+        ("в неразобранном", unsorted.len()),
+    ];
+    sheet.facts(&facts, &counts);
+    sheet.heading("Карточки");
     let cards = popups.iter().rev().map(|one| {
         let users: Vec<String> = one.users.iter().map(i64::to_string).collect();
         let whom = if users.is_empty() {
@@ -51,8 +38,8 @@ async fn show(state: Data<State>) -> HttpResponse {
             format!("кому: {whom}"),
         )
     });
-    body.push_str(&lines(cards));
-    body.push_str("<h2>Звонки</h2>");
+    sheet.push_or_nothing(&lines(cards));
+    sheet.heading("Звонки");
     let calls = notes.iter().rev().map(|one| {
         let name = entities.iter().find(|entity| entity.id == one.entity_id);
         let name = name.map_or("", |entity| entity.name.as_str());
@@ -62,28 +49,15 @@ async fn show(state: Data<State>) -> HttpResponse {
         );
         (one.at, "звонок", text(&one.call, "/phone"), words)
     });
-    body.push_str(&lines(calls));
-    body.push_str("<h2>Неразобранное</h2>");
+    sheet.push_or_nothing(&lines(calls));
+    sheet.heading("Неразобранное");
     let waiting = unsorted.iter().rev().map(|one| {
         let phone = text(&one.item, "/metadata/phone");
         (one.at, "звонок", phone, one.item.to_string())
     });
-    body.push_str(&lines(waiting));
-    if !counts.refusals.is_empty() {
-        body.push_str("<h2>Отклонено</h2>");
-        let refused = counts.refusals.iter().rev().map(|one| {
-            let status = one.status.to_string();
-            (
-                one.at,
-                "отказ",
-                status,
-                format!("{}: {}", one.endpoint, one.reason),
-            )
-        });
-        body.push_str(&lines(refused));
-    }
-    body.push_str("</main>");
-    frame("amoCRM", include_str!("page.css"), &body)
+    sheet.push_or_nothing(&lines(waiting));
+    sheet.refusals(&counts);
+    sheet.finish("")
 }
 
 fn lines(all: impl Iterator<Item = (i64, &'static str, String, String)>) -> String {
@@ -96,9 +70,6 @@ fn lines(all: impl Iterator<Item = (i64, &'static str, String, String)>) -> Stri
             date_time(at),
             escape(&words)
         ));
-    }
-    if text.is_empty() {
-        text.push_str("<p class=\"none\">Пока ничего.</p>");
     }
     text
 }

@@ -1,6 +1,5 @@
 //! What the account holds, and how it behaves. Shared by the server's worker and by tests in other threads.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -8,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::bucket::Window;
 use crate::kept::Kept;
-use crate::script::{Behaviour, Script};
-use crate::tally::{Counts, Tally};
+use crate::scene::{self, Scene};
+use crate::tally::Tally;
 
 /// How the account behaves.
 #[derive(Debug, Clone)]
@@ -107,7 +106,7 @@ pub struct Popup {
 
 /// See above.
 #[derive(Debug)]
-pub(crate) struct Book {
+pub struct Book {
     pub users: Vec<(i64, String, bool)>,
     pub entities: Vec<Entity>,
     pub notes: Kept<Note>,
@@ -134,45 +133,31 @@ impl Book {
 
     /// Whether one more request may pass.
     pub fn admit(&mut self, now: Instant) -> bool {
-        let Some(window) = &mut self.window else {
-            return true;
-        };
-        let free = window.wait(now).is_none();
-        if free {
-            window.spend(now);
-        }
-        free
+        self.window.as_mut().is_none_or(|window| window.admit(now))
     }
 }
 
-/// One account.
-#[derive(Debug)]
-pub struct State {
-    pub(crate) settings: Settings,
-    /// Misbehaviour on request; the target is `amocrm`.
-    pub script: Script,
-    book: Mutex<Book>,
+impl scene::Book for Book {
+    type Settings = Settings;
+
+    fn fresh(settings: &Settings) -> Self {
+        fresh(settings)
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    fn shown(&self) -> Value {
+        json!({"popups": self.popups, "notes": self.notes, "unsorted": self.unsorted,
+            "entities": self.entities, "blocked": self.blocked})
+    }
 }
+
+/// One account, with two users and a few clients.
+pub type State = Scene<Book>;
 
 impl State {
-    /// An account with two users and one client.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            book: Mutex::new(fresh(&settings)),
-            script: Script::default(),
-            settings,
-        }
-    }
-
-    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a line to the script.
-    pub fn behave(&self, behaviour: Behaviour) {
-        self.script.set(behaviour);
-    }
-
     /// Adds a contact with a number; its id.
     pub fn add_contact(&self, name: &str, phone: &str) -> i64 {
         let mut book = self.book();
@@ -202,16 +187,6 @@ impl State {
         self.book().entities.clone()
     }
 
-    /// Counts and refusals.
-    pub fn counts(&self) -> Counts {
-        self.book().tally.counts()
-    }
-
-    /// How many requests broke a rule.
-    pub fn refused(&self) -> u64 {
-        self.book().tally.refused()
-    }
-
     /// Shuts every client out, or lets them in again.
     pub fn block(&self, blocked: bool) {
         let mut book = self.book();
@@ -238,18 +213,6 @@ impl State {
         let mut book = self.book();
         book.access.clear();
         book.refresh = String::from("revoked");
-    }
-
-    /// Begins anew.
-    pub fn reset(&self) {
-        self.script.clear();
-        *self.book() = fresh(&self.settings);
-    }
-
-    /// Everything a person would ask for.
-    pub fn shown(&self) -> Value {
-        json!({"popups": self.popups(), "notes": self.notes(), "unsorted": self.unsorted(),
-            "entities": self.entities(), "counts": self.counts(), "blocked": self.book().blocked})
     }
 }
 

@@ -1,25 +1,20 @@
-//! The control API under `/_control`: what tests in other processes and the demo need to set the scene and to see what
-//! arrived. It goes through no token, no limit and no script.
+//! The control API under `/_control`: what all have (`crate::control`), and what tests in other processes and the demo need to
+//! set this scene.
 
 use std::time::Duration;
 
 use actix_web::web::{self, Data, Json, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use serde::Deserialize;
-use serde_json::json;
 
-use super::events::{Click, Heard};
-use super::state::State;
-use crate::script::Behaviour;
+use super::events::Click;
+use super::state::{Book, State};
+use crate::control::{self, done, heard};
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(
-        web::scope("/_control")
-            .route("/state", web::get().to(state))
-            .route("/reset", web::post().to(reset))
-            .route("/behaviour", web::get().to(behaviour))
-            .route("/behaviour", web::post().to(add_behaviour))
-            .route("/behaviour", web::delete().to(clear_behaviour))
+        control::scope::<State>()
+            .route("/state", web::get().to(control::state::<Book>))
             .route("/block", web::post().to(block))
             .route("/expire", web::post().to(expire))
             .route("/revoke", web::post().to(revoke))
@@ -30,33 +25,6 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .route("/redirect", web::post().to(redirect))
             .route("/record/{tail:.*}", web::get().to(sound)),
     );
-}
-
-fn done() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"ok": true}))
-}
-
-async fn state(state: Data<State>) -> impl Responder {
-    HttpResponse::Ok().json(state.shown())
-}
-
-async fn reset(state: Data<State>) -> impl Responder {
-    state.reset();
-    done()
-}
-
-async fn behaviour(state: Data<State>) -> impl Responder {
-    HttpResponse::Ok().json(state.script.lines())
-}
-
-async fn add_behaviour(state: Data<State>, line: Json<Behaviour>) -> impl Responder {
-    state.behave(line.into_inner());
-    done()
-}
-
-async fn clear_behaviour(state: Data<State>) -> impl Responder {
-    state.script.clear();
-    done()
 }
 
 #[derive(Deserialize)]
@@ -117,13 +85,6 @@ async fn install(state: Data<State>, told: Json<Place>) -> impl Responder {
 async fn redirect(state: Data<State>, told: Json<Place>) -> impl Responder {
     state.set_redirect(&told.url);
     done()
-}
-
-fn heard(heard: anyhow::Result<Heard>) -> HttpResponse {
-    match heard {
-        Ok(heard) => HttpResponse::Ok().json(heard),
-        Err(error) => HttpResponse::BadGateway().json(json!({"error": format!("{error:#}")})),
-    }
 }
 
 /// A second of silence, for those who have no recording to be fetched.

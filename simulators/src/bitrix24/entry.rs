@@ -3,15 +3,14 @@
 
 use std::time::Instant;
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Refuse, success};
 use super::state::State;
 use super::{batch, methods, oauth, params, record};
-use crate::form;
-use crate::script::Fault;
+use crate::{entry, form};
 
 const BODY_LIMIT: usize = 32 << 20;
 /// The only portal; what a script's `target` names.
@@ -32,33 +31,27 @@ pub(crate) async fn serve(
     let path = request.path().to_owned();
     let (access, method) = route(&path);
     let name = methods::name_of(&method);
-    let script = state.script.take(TARGET, name);
-    if let Some(line) = &script {
-        line.wait().await;
-        if line.fault == Fault::Down {
-            return line.fail().await;
-        }
-    }
-    let Some(body) = form::read(payload, BODY_LIMIT).await else {
-        return HttpResponse::build(StatusCode::PAYLOAD_TOO_LARGE).finish();
-    };
-    state.book().tally.request(name);
-    if let Some(line) = script.filter(|line| line.fault != Fault::None) {
-        if line.after {
-            let _ = answer(&request, access, &method, &body, &state).await;
-        }
-        state.book().tally.scripted();
-        return line.fail().await;
-    }
+    let answer = async |body: &[u8]| respond(&request, access.clone(), &method, body, &state).await;
+    entry::serve(&state, (TARGET, name), payload, BODY_LIMIT, answer).await
+}
+
+async fn respond(
+    request: &HttpRequest,
+    access: Option<(String, String)>,
+    method: &str,
+    body: &[u8],
+    state: &State,
+) -> HttpResponse {
+    let name = methods::name_of(method);
     if name == "oauth" {
-        return oauth::serve(&state, request.path(), request.query_string());
+        return oauth::serve(state, request.path(), request.query_string());
     }
-    if let Some(place) = led_elsewhere(&request, &state) {
+    if let Some(place) = led_elsewhere(request, state) {
         return HttpResponse::Found()
             .insert_header((header::LOCATION, place))
             .finish();
     }
-    match answer(&request, access, &method, &body, &state).await {
+    match answer(request, access, method, body, state).await {
         Ok(given) => success(given),
         Err(refuse) => {
             let mut book = state.book();

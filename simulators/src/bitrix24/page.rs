@@ -6,10 +6,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 use super::state::{Entity, Finished, State};
 use crate::clock::date_time;
-use crate::page::{escape, frame};
-
-/// How many entries of each kind a page shows.
-const SHOWN: usize = 100;
+use crate::page::{SHOWN, Sheet, escape};
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.route("/", web::get().to(show));
@@ -29,27 +26,18 @@ async fn show(state: Data<State>) -> HttpResponse {
         found.map_or_else(|| id.to_string(), |(_, name)| name.clone())
     };
     let open: usize = live.iter().map(|call| call.shown.len()).sum();
-    let mut body = String::from(
-        "<header><b>Битрикс24</b><span class=\"badge\">симулятор</span></header><main><div class=\"facts\">",
-    );
-    for (class, words, number) in [
-        ("", "карточек открыто", open as u64),
-        ("", "звонков идёт", live.len() as u64),
-        ("", "в статистике", finished.len() as u64),
-        (
-            if counts.refused > 0 { "bad" } else { "" },
-            "отклонено",
-            counts.refused,
-        ),
-    ] {
-        body.push_str(&format!(
-            "<div class=\"fact {class}\">{words}: <b>{number}</b></div>"
-        ));
-    }
-    body.push_str("</div><h2>Карточки на экранах</h2><div class=\"cards\">");
+    let mut sheet = Sheet::new("Битрикс24", "");
+    let facts = [
+        ("карточек открыто", open),
+        ("звонков идёт", live.len()),
+        ("в статистике", finished.len()),
+    ];
+    sheet.facts(&facts, &counts);
+    sheet.heading("Карточки на экранах");
+    sheet.push("<div class=\"cards\">");
     for call in &live {
         for user in &call.shown {
-            body.push_str(&format!(
+            sheet.push(&format!(
                 "<div class=\"card\"><small>{} · {}</small><b>{}</b>+{}<br><small>{}</small></div>",
                 escape(&name(*user)),
                 way(call.kind),
@@ -59,37 +47,25 @@ async fn show(state: Data<State>) -> HttpResponse {
             ));
         }
     }
-    body.push_str("</div>");
+    sheet.push("</div>");
     if open == 0 {
-        body.push_str("<p class=\"none\">Ни у кого.</p>");
+        sheet.push("<p class=\"none\">Ни у кого.</p>");
     }
-    body.push_str(
-        "<h2>Статистика звонков</h2><div class=\"wide\"><table><tr><th>Когда</th><th>Звонок</th><th>Номер</th>\
+    sheet.heading("Статистика звонков");
+    sheet.push(
+        "<div class=\"wide\"><table><tr><th>Когда</th><th>Звонок</th><th>Номер</th>\
          <th>Клиент</th><th>Сотрудник</th><th>Итог</th><th>Запись</th></tr>",
     );
     for row in finished.iter().rev().take(SHOWN) {
-        body.push_str(&line(
+        sheet.push(&line(
             row,
             &client(&entities, row.call.entity),
             &name(row.user),
         ));
     }
-    body.push_str("</table></div>");
-    if !counts.refusals.is_empty() {
-        body.push_str("<h2>Отклонено</h2><ul class=\"refusals\">");
-        for one in counts.refusals.iter().rev().take(SHOWN) {
-            body.push_str(&format!(
-                "<li>{} {} {}: {}</li>",
-                date_time(one.at),
-                one.status,
-                escape(&one.endpoint),
-                escape(&one.reason)
-            ));
-        }
-        body.push_str("</ul>");
-    }
-    body.push_str("</main>");
-    frame("Битрикс24", include_str!("page.css"), &body)
+    sheet.push("</table></div>");
+    sheet.refusals(&counts);
+    sheet.finish(include_str!("page.css"))
 }
 
 fn line(row: &Finished, client: &str, user: &str) -> String {

@@ -1,7 +1,6 @@
 //! What the portal holds, and how it behaves. Shared by the server's worker and by tests in other threads.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -10,8 +9,8 @@ use serde_json::{Value, json};
 use super::oauth::Access;
 use crate::bucket::Bucket;
 use crate::kept::Kept;
-use crate::script::{Behaviour, Script};
-use crate::tally::{Counts, Tally};
+use crate::scene::{self, Scene};
+use crate::tally::Tally;
 
 /// How the portal behaves.
 #[derive(Debug, Clone)]
@@ -158,7 +157,7 @@ pub struct Card {
 
 /// See above.
 #[derive(Debug)]
-pub(crate) struct Book {
+pub struct Book {
     pub users: Vec<User>,
     pub entities: Vec<Entity>,
     pub live: BTreeMap<String, Live>,
@@ -168,7 +167,7 @@ pub(crate) struct Book {
     /// Event → handler.
     pub handlers: BTreeMap<String, String>,
     pub tally: Tally,
-    pub access: Access,
+    pub(crate) access: Access,
     /// Methods that cost too much until then.
     pub blocked: BTreeMap<String, Instant>,
     /// The host it had, and the address it has now.
@@ -187,14 +186,7 @@ impl Book {
 
     /// Whether one more request may pass.
     pub fn admit(&mut self, now: Instant) -> bool {
-        let Some(bucket) = &mut self.bucket else {
-            return true;
-        };
-        let free = bucket.wait(now).is_none();
-        if free {
-            bucket.spend();
-        }
-        free
+        self.bucket.as_mut().is_none_or(|bucket| bucket.admit(now))
     }
 
     /// The employee with this id, if he works here.
@@ -203,34 +195,27 @@ impl Book {
     }
 }
 
-/// One portal.
-#[derive(Debug)]
-pub struct State {
-    pub settings: Settings,
-    /// Misbehaviour on request; the target is `bitrix24`, the endpoint a method in lower case.
-    pub script: Script,
-    book: Mutex<Book>,
+impl scene::Book for Book {
+    type Settings = Settings;
+
+    fn fresh(settings: &Settings) -> Self {
+        fresh(settings)
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    fn shown(&self) -> Value {
+        json!({"live": self.live.values().collect::<Vec<_>>(), "finished": self.finished, "cards": self.cards,
+            "entities": self.entities, "handlers": self.handlers})
+    }
 }
 
+/// One portal, with a few people and clients.
+pub type State = Scene<Book>;
+
 impl State {
-    /// A portal with a few people and clients.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            book: Mutex::new(fresh(&settings)),
-            script: Script::default(),
-            settings,
-        }
-    }
-
-    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a line to the script.
-    pub fn behave(&self, behaviour: Behaviour) {
-        self.script.set(behaviour);
-    }
-
     /// Adds an employee.
     pub fn add_user(&self, id: i64, name: &'static str, last_name: &str, inner: &str) {
         let mut user = user(id, name, last_name, true, Some(Some(inner)));
@@ -303,28 +288,6 @@ impl State {
     /// Ends all tokens.
     pub fn revoke(&self) {
         self.book().access.revoke();
-    }
-
-    /// Counts and refusals.
-    pub fn counts(&self) -> Counts {
-        self.book().tally.counts()
-    }
-
-    /// How many requests broke a rule.
-    pub fn refused(&self) -> u64 {
-        self.book().tally.refused()
-    }
-
-    /// Begins anew.
-    pub fn reset(&self) {
-        self.script.clear();
-        *self.book() = fresh(&self.settings);
-    }
-
-    /// Everything a person would ask for.
-    pub fn shown(&self) -> Value {
-        json!({"live": self.live(), "finished": self.finished(), "cards": self.cards(), "entities": self.entities(),
-            "handlers": self.handlers(), "counts": self.counts()})
     }
 }
 

@@ -1,7 +1,6 @@
 //! The way of a request: script, compression, key, limits, body, method. Called by actix for every path under `/api`; it
 //! never holds the book's lock across an await.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use actix_web::http::{Method, StatusCode};
@@ -12,8 +11,7 @@ use super::answer::{Answer, Refuse};
 use super::phone::{self, Name};
 use super::remap;
 use super::state::{Book, State};
-use crate::form;
-use crate::script::Fault;
+use crate::entry;
 
 const BODY_LIMIT: usize = 4 << 20;
 /// The only account; what a script's `target` names.
@@ -93,27 +91,10 @@ pub(crate) async fn serve(
 ) -> HttpResponse {
     let endpoint = Endpoint::of(request.method(), request.path());
     let name = endpoint.name();
-    let _under_way = UnderWay::begin(&state.under_way);
-    let crowded = state.under_way.load(Ordering::SeqCst) > state.settings.at_once;
-    let script = state.script.take(TARGET, name);
-    if let Some(line) = &script {
-        line.wait().await;
-        if line.fault == Fault::Down {
-            return line.fail().await;
-        }
-    }
-    let Some(body) = form::read(payload, BODY_LIMIT).await else {
-        return HttpResponse::build(StatusCode::PAYLOAD_TOO_LARGE).finish();
-    };
-    state.book().tally.request(name);
-    if let Some(line) = script.filter(|line| line.fault != Fault::None) {
-        if line.after {
-            let _ = answer(&request, &body, &state, endpoint, crowded);
-        }
-        state.book().tally.scripted();
-        return line.fail().await;
-    }
-    answer(&request, &body, &state, endpoint, crowded)
+    let under_way = UnderWay::begin(&state);
+    let crowded = under_way.number > state.settings.at_once;
+    let answer = async |body: &[u8]| answer(&request, body, &state, endpoint, crowded);
+    entry::serve(&state, (TARGET, name), payload, BODY_LIMIT, answer).await
 }
 
 fn answer(
@@ -225,18 +206,25 @@ fn admit(
     }
 }
 
-/// One request among those under way.
-struct UnderWay<'a>(&'a AtomicUsize);
+/// One request among those under way, and how many they are with it.
+struct UnderWay<'a> {
+    state: &'a State,
+    number: usize,
+}
 
 impl<'a> UnderWay<'a> {
-    fn begin(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(count)
+    fn begin(state: &'a State) -> Self {
+        let mut book = state.book();
+        book.under_way += 1;
+        let number = book.under_way;
+        Self { state, number }
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        let mut book = self.state.book();
+        // The book may have been exchanged for a fresh one meanwhile.
+        book.under_way = book.under_way.saturating_sub(1);
     }
 }

@@ -6,11 +6,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 use super::cards::Shown;
 use super::state::{Call, State};
-use crate::clock::date_time;
-use crate::page::{escape, frame};
-
-/// How many entries of each kind a page shows.
-const SHOWN: usize = 100;
+use crate::page::{NOTHING, SHOWN, Sheet, escape};
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.route("/", web::get().to(show));
@@ -20,28 +16,14 @@ async fn show(state: Data<State>) -> HttpResponse {
     let (calls, counts) = (state.calls(), state.counts());
     let (clients, employees) = (state.counterparties(), state.employees());
     let open = |call: &&Call| call.cards.values().any(|card| card.shown != Shown::Closed);
-    let mut body = String::from(
-        "<header><b>МойСклад</b><span class=\"badge\">симулятор</span></header><main><div class=\"facts\">",
-    );
-    for (class, name, number) in [
-        (
-            "",
-            "открытых карточек",
-            calls.iter().filter(open).count() as u64,
-        ),
-        ("", "звонков", calls.len() as u64),
-        ("", "контрагентов", clients.len() as u64),
-        (
-            if counts.refused > 0 { "bad" } else { "" },
-            "отклонено",
-            counts.refused,
-        ),
-    ] {
-        body.push_str(&format!(
-            "<div class=\"fact {class}\">{name}: <b>{number}</b></div>"
-        ));
-    }
-    body.push_str("</div><h2>Экраны сотрудников</h2>");
+    let mut sheet = Sheet::new("МойСклад", "");
+    let facts = [
+        ("открытых карточек", calls.iter().filter(open).count()),
+        ("звонков", calls.len()),
+        ("контрагентов", clients.len()),
+    ];
+    sheet.facts(&facts, &counts);
+    sheet.heading("Экраны сотрудников");
     let mut cards = String::new();
     for call in calls.iter().rev().filter(open).take(SHOWN) {
         for (extension, card) in call
@@ -69,14 +51,10 @@ async fn show(state: Data<State>) -> HttpResponse {
             ));
         }
     }
-    body.push_str(if cards.is_empty() {
-        "<p class=\"none\">Пока ничего.</p>"
-    } else {
-        &cards
-    });
-    body.push_str("<h2>Звонки</h2>");
+    sheet.push_or_nothing(&cards);
+    sheet.heading("Звонки");
     if calls.is_empty() {
-        body.push_str("<p class=\"none\">Пока ничего.</p>");
+        sheet.push(NOTHING);
     }
     for call in calls.iter().rev().take(SHOWN) {
         let whose = call.employee.as_ref();
@@ -95,7 +73,7 @@ async fn show(state: Data<State>) -> HttpResponse {
             .iter()
             .map(|link| format!("<a href=\"{0}\">{0}</a>\n", escape(link)))
             .collect();
-        body.push_str(&format!(
+        sheet.push(&format!(
             "<details class=\"event\"><summary><span class=\"kind\">{ways}</span> <span class=\"phone\">{}</span> \
              <span>{}</span> <span class=\"ext\">{} {}</span> <span>{length}</span><time>{} мск</time></summary>\
              <p class=\"id\">{} · {}</p><pre>{}\n{links}</pre></details>",
@@ -109,21 +87,8 @@ async fn show(state: Data<State>) -> HttpResponse {
             escape(&call.commands.join("\n")),
         ));
     }
-    if !counts.refusals.is_empty() {
-        body.push_str("<h2>Отклонено</h2>");
-        for one in counts.refusals.iter().rev().take(SHOWN) {
-            body.push_str(&format!(
-                "<details class=\"event\"><summary><span class=\"kind\">отказ</span> <span class=\"phone\">{}</span>\
-                 <time>{}</time></summary><pre>{}: {}</pre></details>",
-                one.status,
-                date_time(one.at),
-                escape(&one.endpoint),
-                escape(&one.reason)
-            ));
-        }
-    }
-    body.push_str("</main>");
-    frame("МойСклад", include_str!("page.css"), &body)
+    sheet.refusals(&counts);
+    sheet.finish(include_str!("page.css"))
 }
 
 fn name_of(call: &Call, state: &State) -> String {

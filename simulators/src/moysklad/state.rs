@@ -1,8 +1,6 @@
 //! What the account holds, and how it behaves. Shared by the server's worker and by tests in other threads.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDateTime;
@@ -14,8 +12,8 @@ use super::outbound::Signature;
 use crate::bucket::Window;
 use crate::clock::now_ms;
 use crate::kept::Kept;
-use crate::script::{Behaviour, Script};
-use crate::tally::{Counts, Tally};
+use crate::scene::{self, Scene};
+use crate::tally::Tally;
 
 /// What a second call with the same external id comes to; the real one's answer is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,13 +130,15 @@ pub struct Call {
 
 /// See above.
 #[derive(Debug)]
-pub(crate) struct Book {
+pub struct Book {
     pub employees: Vec<Employee>,
     pub counterparties: Vec<Counterparty>,
     pub calls: Kept<Call>,
     pub tally: Tally,
     /// Where clicks go.
     pub provider: String,
+    /// Requests that are not answered yet.
+    pub under_way: usize,
     next_id: u64,
     phone: Option<Window>,
     remap: Option<Window>,
@@ -181,36 +181,27 @@ impl Book {
     }
 }
 
-/// One account.
-#[derive(Debug)]
-pub struct State {
-    pub(crate) settings: Settings,
-    /// Misbehaviour on request; the target is `moysklad`.
-    pub script: Script,
-    pub(crate) under_way: AtomicUsize,
-    book: Mutex<Book>,
+impl scene::Book for Book {
+    type Settings = Settings;
+
+    fn fresh(settings: &Settings) -> Self {
+        fresh(settings)
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    fn shown(&self) -> Value {
+        json!({"calls": self.calls, "counterparties": self.counterparties, "employees": self.employees,
+            "provider": self.provider})
+    }
 }
 
+/// One account, with three employees and three clients.
+pub type State = Scene<Book>;
+
 impl State {
-    /// An account with three employees and three clients.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            book: Mutex::new(fresh(&settings)),
-            script: Script::default(),
-            under_way: AtomicUsize::new(0),
-            settings,
-        }
-    }
-
-    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a line to the script.
-    pub fn behave(&self, behaviour: Behaviour) {
-        self.script.set(behaviour);
-    }
-
     /// Adds somebody who works there; the id.
     pub fn add_employee(&self, name: &str, extension: Option<&str>) -> String {
         let mut book = self.book();
@@ -270,28 +261,6 @@ impl State {
     /// The employees.
     pub fn employees(&self) -> Vec<Employee> {
         self.book().employees.clone()
-    }
-
-    /// Counts and refusals.
-    pub fn counts(&self) -> Counts {
-        self.book().tally.counts()
-    }
-
-    /// How many requests broke a rule.
-    pub fn refused(&self) -> u64 {
-        self.book().tally.refused()
-    }
-
-    /// Begins anew.
-    pub fn reset(&self) {
-        self.script.clear();
-        *self.book() = fresh(&self.settings);
-    }
-
-    /// Everything a person would ask for.
-    pub fn shown(&self) -> Value {
-        json!({"calls": self.calls(), "counterparties": self.counterparties(), "employees": self.employees(),
-            "counts": self.counts(), "provider": self.book().provider})
     }
 }
 
@@ -381,6 +350,7 @@ fn fresh(settings: &Settings) -> Book {
         calls: Kept::new(settings.keep),
         tally: Tally::new(settings.keep),
         provider: String::new(),
+        under_way: 0,
         next_id: 0,
         phone: window(settings.phone_limit, 5),
         remap: window(settings.remap_limit, 3),

@@ -1,10 +1,14 @@
-//! What the pages of both simulators share: escaping, the frame with its style, and the few lines of script that
+//! What the pages of all stand-ins share: escaping, the frame with its style, and the few lines of script that
 //! fetch the page again each second and put the new content in place. It never writes unescaped text.
+
+mod sheet;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+
+pub(crate) use sheet::{NOTHING, SHOWN, Sheet};
 
 /// Text made safe for HTML content and quoted attributes.
 pub(crate) fn escape(text: &str) -> String {

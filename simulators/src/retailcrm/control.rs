@@ -9,21 +9,13 @@ use serde_json::{Value, json};
 use super::account::{Account, ApiKey, Customer, NewAccount, User};
 use super::outbound::{MakeCall, Reply, StatusChange};
 use super::state::State;
-use crate::script::Behaviour;
+use crate::control::{self, Controlled, done};
+use crate::script::Script;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(
-        web::scope("/_control")
-            .app_data(web::JsonConfig::default().error_handler(|error, _| {
-                let body = HttpResponse::BadRequest()
-                    .json(json!({"ok": false, "error": error.to_string()}));
-                actix_web::error::InternalError::from_response(error, body).into()
-            }))
+        control::scope::<State>()
             .route("/state", web::get().to(state))
-            .route("/reset", web::post().to(reset))
-            .route("/behaviour", web::get().to(behaviour))
-            .route("/behaviour", web::post().to(add_behaviour))
-            .route("/behaviour", web::delete().to(clear_behaviour))
             .route("/account", web::post().to(add_account))
             .route("/user", web::post().to(put_user))
             .route("/customer", web::post().to(put_customer))
@@ -32,6 +24,16 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
             .route("/status", web::post().to(change_status))
             .route("/open-account", web::post().to(open_account)),
     );
+}
+
+impl Controlled for State {
+    fn script(&self) -> &Script {
+        &self.script
+    }
+
+    fn reset(&self) {
+        State::reset(self);
+    }
 }
 
 #[derive(Deserialize)]
@@ -82,29 +84,6 @@ async fn state(state: Data<State>, which: Query<Which>) -> HttpResponse {
 
 fn unknown() -> HttpResponse {
     HttpResponse::NotFound().json(json!({"ok": false, "error": "no such account"}))
-}
-
-fn done() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"ok": true}))
-}
-
-async fn reset(state: Data<State>) -> impl Responder {
-    state.reset();
-    done()
-}
-
-async fn behaviour(state: Data<State>) -> impl Responder {
-    HttpResponse::Ok().json(state.script.lines())
-}
-
-async fn add_behaviour(state: Data<State>, line: Json<Behaviour>) -> impl Responder {
-    state.behave(line.into_inner());
-    done()
-}
-
-async fn clear_behaviour(state: Data<State>) -> impl Responder {
-    state.script.clear();
-    done()
 }
 
 async fn add_account(state: Data<State>, new: Json<NewAccount>) -> impl Responder {

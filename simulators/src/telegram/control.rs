@@ -8,26 +8,28 @@ use serde_json::{Value, json};
 
 use super::chat::{ChatFailure, NewChat};
 use super::state::{Bot, NewBot, State};
-use crate::script::Behaviour;
+use crate::control::{self, Controlled};
+use crate::script::Script;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.service(
-        web::scope("/_control")
-            .app_data(web::JsonConfig::default().error_handler(|error, _| {
-                let body = HttpResponse::BadRequest()
-                    .json(json!({"ok": false, "error": error.to_string()}));
-                actix_web::error::InternalError::from_response(error, body).into()
-            }))
+        control::scope::<State>()
             .route("/state", web::get().to(state))
-            .route("/reset", web::post().to(reset))
-            .route("/behaviour", web::get().to(behaviour))
-            .route("/behaviour", web::post().to(add_behaviour))
-            .route("/behaviour", web::delete().to(clear_behaviour))
             .route("/bot", web::post().to(add_bot))
             .route("/chat", web::post().to(add_chat))
             .route("/fail", web::post().to(fail))
             .route("/receive", web::post().to(receive)),
     );
+}
+
+impl Controlled for State {
+    fn script(&self) -> &Script {
+        &self.script
+    }
+
+    fn reset(&self) {
+        State::reset(self);
+    }
 }
 
 #[derive(Deserialize)]
@@ -84,17 +86,13 @@ fn unknown() -> HttpResponse {
     HttpResponse::NotFound().json(json!({"ok": false, "error": "no such bot or chat"}))
 }
 
-fn done(found: bool) -> HttpResponse {
-    if found {
-        HttpResponse::Ok().json(json!({"ok": true}))
-    } else {
-        unknown()
-    }
+fn told(found: bool) -> HttpResponse {
+    if found { control::done() } else { unknown() }
 }
 
 fn with(state: &State, token: Option<&str>, act: impl FnOnce(&Bot) -> bool) -> HttpResponse {
     let first = || state.settings.bots.first().map(|bot| bot.token.as_str());
-    done(
+    told(
         token
             .or_else(first)
             .and_then(|bot| {
@@ -110,28 +108,9 @@ fn with(state: &State, token: Option<&str>, act: impl FnOnce(&Bot) -> bool) -> H
     )
 }
 
-async fn reset(state: Data<State>) -> impl Responder {
-    state.reset();
-    done(true)
-}
-
-async fn behaviour(state: Data<State>) -> impl Responder {
-    HttpResponse::Ok().json(state.script.lines())
-}
-
-async fn add_behaviour(state: Data<State>, line: Json<Behaviour>) -> impl Responder {
-    state.behave(line.into_inner());
-    done(true)
-}
-
-async fn clear_behaviour(state: Data<State>) -> impl Responder {
-    state.script.clear();
-    done(true)
-}
-
 async fn add_bot(state: Data<State>, new: Json<NewBot>) -> impl Responder {
     state.add_bot(&new);
-    done(true)
+    control::done()
 }
 
 async fn add_chat(state: Data<State>, about: Json<About<NewChat>>) -> impl Responder {

@@ -3,14 +3,14 @@
 
 use std::time::Instant;
 
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::answer::{Answer, Refuse};
 use super::state::{Book, State};
 use super::{calls, hooks, people};
+use crate::entry;
 use crate::form::{self, Fields};
-use crate::script::Fault;
 
 const BODY_LIMIT: usize = 1 << 20;
 /// The only cabinet; what a script's `target` names.
@@ -59,25 +59,8 @@ pub(crate) async fn serve(
 ) -> HttpResponse {
     let post = request.method() == Method::POST;
     let name = Path::read(request.path()).map_or("unknown", |path| path.name(post));
-    let script = state.script.take(TARGET, name);
-    if let Some(line) = &script {
-        line.wait().await;
-        if line.fault == Fault::Down {
-            return line.fail().await;
-        }
-    }
-    let Some(body) = form::read(payload, BODY_LIMIT).await else {
-        return HttpResponse::build(StatusCode::PAYLOAD_TOO_LARGE).finish();
-    };
-    state.book().tally.request(name);
-    if let Some(line) = script.filter(|line| line.fault != Fault::None) {
-        if line.after {
-            let _ = answer(&request, &body, &state, name);
-        }
-        state.book().tally.scripted();
-        return line.fail().await;
-    }
-    answer(&request, &body, &state, name)
+    let answer = async |body: &[u8]| answer(&request, body, &state, name);
+    entry::serve(&state, (TARGET, name), payload, BODY_LIMIT, answer).await
 }
 
 fn answer(request: &HttpRequest, body: &[u8], state: &State, name: &'static str) -> HttpResponse {

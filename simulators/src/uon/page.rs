@@ -7,11 +7,9 @@ use serde_json::json;
 
 use super::markup::{self, Piece};
 use super::state::{Manager, State};
-use crate::clock::{clock_time, date_time};
-use crate::page::{escape, frame};
+use crate::clock::clock_time;
+use crate::page::{NOTHING, SHOWN, Sheet, escape};
 
-/// How many entries of each kind a page shows.
-const SHOWN: usize = 100;
 /// Pop-ups of one manager.
 const CARDS: usize = 8;
 
@@ -22,28 +20,18 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 async fn show(state: Data<State>) -> HttpResponse {
     let (cards, calls, leads) = (state.notifications(), state.calls(), state.leads());
     let (counts, managers) = (state.counts(), state.managers());
-    let mut body = format!(
-        "<header><b>U-ON.Travel</b> <span>{}.u-on.ru</span><span class=\"badge\">симулятор</span></header><main>\
-         <div class=\"facts\">",
-        escape(&state.settings.cabinet)
-    );
-    for (class, name, number) in [
-        ("good", "уведомлений", cards.len() as u64),
-        ("good", "звонков", calls.len() as u64),
-        ("", "обращений", leads.len() as u64),
-        (
-            if counts.refused > 0 { "bad" } else { "" },
-            "отклонено",
-            counts.refused,
-        ),
-    ] {
-        body.push_str(&format!(
-            "<div class=\"fact {class}\">{name}: <b>{number}</b></div>"
-        ));
-    }
-    body.push_str("</div><h2>Уведомления менеджеров</h2><div class=\"desks\">");
+    let cabinet = format!("{}.u-on.ru", state.settings.cabinet);
+    let mut sheet = Sheet::new("U-ON.Travel", &cabinet);
+    let facts = [
+        ("уведомлений", cards.len()),
+        ("звонков", calls.len()),
+        ("обращений", leads.len()),
+    ];
+    sheet.facts(&facts, &counts);
+    sheet.heading("Уведомления менеджеров");
+    sheet.push("<div class=\"desks\">");
     for manager in managers.iter().filter(|one| one.active) {
-        body.push_str(&format!(
+        sheet.push(&format!(
             "<section class=\"desk\"><h3>{}</h3>",
             escape(&name_of(manager))
         ));
@@ -51,25 +39,27 @@ async fn show(state: Data<State>) -> HttpResponse {
         let mut any = false;
         for card in own.take(CARDS) {
             any = true;
-            body.push_str(&format!(
+            sheet.push(&format!(
                 "<article class=\"card\"><time>{}</time><p>{}</p></article>",
                 clock_time(card.at),
                 drawn(&card.text)
             ));
         }
         if !any {
-            body.push_str("<p class=\"none\">Пока ничего.</p>");
+            sheet.push(NOTHING);
         }
-        body.push_str("</section>");
+        sheet.push("</section>");
     }
-    body.push_str("</div><h2>История звонков</h2>");
-    body.push_str(&history(&state));
-    body.push_str("<h2>Клиенты</h2>");
-    body.push_str(&clients(&state));
+    sheet.push("</div>");
+    sheet.heading("История звонков");
+    sheet.push_or_nothing(&history(&state));
+    sheet.heading("Клиенты");
+    sheet.push(&clients(&state));
     if !leads.is_empty() {
-        body.push_str("<h2>Обращения</h2><ul class=\"plain\">");
+        sheet.heading("Обращения");
+        sheet.push("<ul class=\"plain\">");
         for lead in leads.iter().rev().take(SHOWN) {
-            body.push_str(&format!(
+            sheet.push(&format!(
                 "<li><b>№ {}</b> клиент {} · {} · {}</li>",
                 lead.id,
                 lead.client,
@@ -77,23 +67,10 @@ async fn show(state: Data<State>) -> HttpResponse {
                 escape(&lead.note)
             ));
         }
-        body.push_str("</ul>");
+        sheet.push("</ul>");
     }
-    if !counts.refusals.is_empty() {
-        body.push_str("<h2>Отклонено</h2><ul class=\"refusals\">");
-        for one in counts.refusals.iter().rev().take(SHOWN) {
-            body.push_str(&format!(
-                "<li>{} {} {}: {}</li>",
-                date_time(one.at),
-                one.status,
-                escape(&one.endpoint),
-                escape(&one.reason)
-            ));
-        }
-        body.push_str("</ul>");
-    }
-    body.push_str("</main>");
-    frame("U-ON.Travel", include_str!("page.css"), &body)
+    sheet.refusals(&counts);
+    sheet.finish(include_str!("page.css"))
 }
 
 fn name_of(manager: &Manager) -> String {
@@ -107,7 +84,7 @@ fn name_of(manager: &Manager) -> String {
 fn history(state: &State) -> String {
     let (calls, managers, clients) = (state.calls(), state.managers(), state.clients());
     if calls.is_empty() {
-        return "<p class=\"none\">Пока ничего.</p>".into();
+        return String::new();
     }
     let mut text = String::from("<div class=\"rows\">");
     for call in calls.iter().rev().take(SHOWN) {

@@ -1,6 +1,5 @@
 //! What the cabinet holds, and how it behaves. Shared by the server's worker and by tests in other threads.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -8,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::bucket::Window;
 use crate::kept::Kept;
-use crate::script::{Behaviour, Script};
-use crate::tally::{Counts, Tally};
+use crate::scene::{self, Scene};
+use crate::tally::Tally;
 
 /// How the cabinet behaves; where that is not known of the real one, both ways can be had.
 #[derive(Debug, Clone)]
@@ -185,7 +184,7 @@ pub struct Hook {
 
 /// See above.
 #[derive(Debug)]
-pub(crate) struct Book {
+pub struct Book {
     pub clients: Vec<Client>,
     pub managers: Vec<Manager>,
     pub notifications: Kept<Notification>,
@@ -208,45 +207,31 @@ impl Book {
 
     /// Whether one more request may pass.
     pub fn admit(&mut self, now: Instant) -> bool {
-        let Some(window) = &mut self.window else {
-            return true;
-        };
-        let free = window.wait(now).is_none();
-        if free {
-            window.spend(now);
-        }
-        free
+        self.window.as_mut().is_none_or(|window| window.admit(now))
     }
 }
 
-/// One cabinet.
-#[derive(Debug)]
-pub struct State {
-    pub(crate) settings: Settings,
-    /// Misbehaviour on request; the target is `uon`.
-    pub script: Script,
-    book: Mutex<Book>,
+impl scene::Book for Book {
+    type Settings = Settings;
+
+    fn fresh(settings: &Settings) -> Self {
+        fresh(settings)
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    fn shown(&self) -> Value {
+        json!({"notifications": self.notifications, "calls": self.calls, "leads": self.leads,
+            "clients": self.clients, "managers": self.managers, "webhooks": self.hooks})
+    }
 }
+
+/// One cabinet, with those whom the settings name.
+pub type State = Scene<Book>;
 
 impl State {
-    /// A cabinet with those whom the settings name.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            book: Mutex::new(fresh(&settings)),
-            script: Script::default(),
-            settings,
-        }
-    }
-
-    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a line to the script.
-    pub fn behave(&self, behaviour: Behaviour) {
-        self.script.set(behaviour);
-    }
-
     /// What the key may do.
     pub fn permit(&self, get: bool, post: bool) {
         let mut book = self.book();
@@ -317,28 +302,6 @@ impl State {
     /// The webhooks.
     pub fn hooks(&self) -> Vec<Hook> {
         self.book().hooks.clone()
-    }
-
-    /// Counts and refusals.
-    pub fn counts(&self) -> Counts {
-        self.book().tally.counts()
-    }
-
-    /// How many requests broke a rule.
-    pub fn refused(&self) -> u64 {
-        self.book().tally.refused()
-    }
-
-    /// Begins anew.
-    pub fn reset(&self) {
-        self.script.clear();
-        *self.book() = fresh(&self.settings);
-    }
-
-    /// Everything a person would ask for.
-    pub fn shown(&self) -> Value {
-        json!({"notifications": self.notifications(), "calls": self.calls(), "leads": self.leads(),
-            "clients": self.clients(), "managers": self.managers(), "webhooks": self.hooks(), "counts": self.counts()})
     }
 }
 

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::state::{Message, State};
 use super::verdict::{Headers, verify};
 use crate::clock::now_ms;
-use crate::form;
-use crate::script::Fault;
+use crate::entry;
 
 /// Larger than any message should be.
 const BODY_LIMIT: usize = 256 << 10;
@@ -20,25 +19,15 @@ pub(crate) async fn serve(
     payload: web::Payload,
     state: web::Data<State>,
 ) -> HttpResponse {
-    let script = state.script.take(request.path(), ENDPOINT);
-    if let Some(line) = &script {
-        line.wait().await;
-        if line.fault == Fault::Down {
-            return line.fail().await;
-        }
-    }
-    let Some(body) = form::read(payload, BODY_LIMIT).await else {
-        return HttpResponse::build(StatusCode::PAYLOAD_TOO_LARGE).finish();
-    };
-    state.book().tally.request(ENDPOINT);
-    if let Some(line) = script.filter(|line| line.fault != Fault::None) {
-        if line.after {
-            let _ = answer(&request, &body, &state);
-        }
-        state.book().tally.scripted();
-        return line.fail().await;
-    }
-    answer(&request, &body, &state)
+    let answer = async |body: &[u8]| answer(&request, body, &state);
+    entry::serve(
+        &state,
+        (request.path(), ENDPOINT),
+        payload,
+        BODY_LIMIT,
+        answer,
+    )
+    .await
 }
 
 fn answer(request: &HttpRequest, body: &[u8], state: &State) -> HttpResponse {

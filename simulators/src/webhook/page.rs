@@ -6,10 +6,10 @@ use actix_web::web::{self, Data, ServiceConfig};
 
 use super::state::{Message, State};
 use crate::clock::date_time;
-use crate::page::{escape, frame};
+use crate::page::{Sheet, escape};
 
 /// How many events a page shows.
-const SHOWN: usize = 200;
+const EVENTS: usize = 200;
 
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config.route("/", web::get().to(show));
@@ -17,45 +17,22 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 
 async fn show(state: Data<State>) -> HttpResponse {
     let (messages, counts) = (state.messages(), state.counts());
-    let mut body = String::from(
-        "<header><b>Получатель вебхуков</b><span class=\"badge\">симулятор</span></header><main><div class=\"facts\">",
-    );
+    let mut sheet = Sheet::new("Получатель вебхуков", "");
     let fresh = messages.iter().filter(|message| !message.again).count();
-    for (class, name, number) in [
-        ("good", "принято событий", fresh as u64),
-        ("", "повторов", (messages.len() - fresh) as u64),
-        (
-            if counts.refused > 0 { "bad" } else { "" },
-            "отклонено",
-            counts.refused,
-        ),
-    ] {
-        body.push_str(&format!(
-            "<div class=\"fact {class}\">{name}: <b>{number}</b></div>"
-        ));
-    }
-    body.push_str("</div>");
-    if !counts.refusals.is_empty() {
-        body.push_str("<h2>Отклонено</h2><ul class=\"refusals\">");
-        for refusal in counts.refusals.iter().rev().take(SHOWN) {
-            body.push_str(&format!(
-                "<li>{} <b>{}</b> {}</li>",
-                date_time(refusal.at),
-                refusal.status,
-                escape(&refusal.reason)
-            ));
-        }
-        body.push_str("</ul>");
-    }
-    body.push_str("<h2>События</h2>");
+    let facts = [
+        ("принято событий", fresh),
+        ("повторов", messages.len() - fresh),
+    ];
+    sheet.facts(&facts, &counts);
+    sheet.refusals(&counts);
+    sheet.heading("События");
     if messages.is_empty() {
-        body.push_str("<p class=\"none\">Пока ничего не пришло.</p>");
+        sheet.push("<p class=\"none\">Пока ничего не пришло.</p>");
     }
-    for message in messages.iter().rev().take(SHOWN) {
-        body.push_str(&event(message));
+    for message in messages.iter().rev().take(EVENTS) {
+        sheet.push(&event(message));
     }
-    body.push_str("</main>");
-    frame("Получатель вебхуков", include_str!("page.css"), &body)
+    sheet.finish("")
 }
 
 fn event(message: &Message) -> String {

@@ -1,14 +1,13 @@
 //! What the receiver remembers, and how it behaves. Shared by the server's worker and by tests in other threads.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kept::Kept;
-use crate::script::{Behaviour, Script};
-use crate::tally::{Counts, Tally};
+use crate::scene::{self, Scene};
+use crate::tally::Tally;
 
 /// How the receiver behaves.
 #[derive(Debug, Clone)]
@@ -64,44 +63,36 @@ impl Message {
 }
 
 #[derive(Debug)]
-pub(crate) struct Book {
+pub struct Book {
     pub secrets: Vec<String>,
     pub messages: Kept<Message>,
     pub known: HashSet<String>,
     pub tally: Tally,
 }
 
-/// See above.
-#[derive(Debug)]
-pub struct State {
-    settings: Settings,
-    /// Misbehaviour on request; the target is a path.
-    pub script: Script,
-    book: Mutex<Book>,
+impl scene::Book for Book {
+    type Settings = Settings;
+
+    fn fresh(settings: &Settings) -> Self {
+        fresh(settings)
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    fn shown(&self) -> Value {
+        json!({"messages": self.messages})
+    }
 }
 
+/// One receiver.
+pub type State = Scene<Book>;
+
 impl State {
-    /// A receiver that has heard nothing yet.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            book: Mutex::new(fresh(&settings)),
-            script: Script::default(),
-            settings,
-        }
-    }
-
-    pub(crate) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Exchanges the secrets it knows.
     pub fn set_secrets(&self, secrets: Vec<String>) {
         self.book().secrets = secrets;
-    }
-
-    /// Adds a line to the script.
-    pub fn behave(&self, behaviour: Behaviour) {
-        self.script.set(behaviour);
     }
 
     /// What was believed, oldest first; repetitions among it.
@@ -114,22 +105,6 @@ impl State {
         let mut all = self.messages();
         all.retain(|message| !message.again);
         all
-    }
-
-    /// Counts and refusals.
-    pub fn counts(&self) -> Counts {
-        self.book().tally.counts()
-    }
-
-    /// How many requests were not believed.
-    pub fn refused(&self) -> u64 {
-        self.book().tally.refused()
-    }
-
-    /// Forgets everything.
-    pub fn reset(&self) {
-        self.script.clear();
-        *self.book() = fresh(&self.settings);
     }
 }
 
