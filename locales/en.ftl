@@ -319,6 +319,7 @@ integration-state-failing = failing
 integration-state-working = working
 integration-since = failing since { $a }
 integration-until = tries again at { $a }
+integration-shut-out = until somebody presses "Try now"
 integration-by-person = paused by hand
 integration-waiting = waiting: { $n }
 integration-pause = Pause

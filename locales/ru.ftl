@@ -320,6 +320,7 @@ integration-state-failing = сбои
 integration-state-working = работает
 integration-since = сбои с { $a }
 integration-until = попробует снова в { $a }
+integration-shut-out = пока кто-нибудь не нажмёт «Попробовать сейчас»
 integration-by-person = приостановлена вручную
 integration-waiting = в очереди: { $n }
 integration-pause = Приостановить

@@ -53,6 +53,8 @@ pub struct Behaviour {
     pub body: Option<Value>,
     /// For `Fault::Status`: a `Retry-After` header, in seconds.
     pub retry_after: Option<u64>,
+    /// For `Fault::Status`: more headers, names and values.
+    pub headers: Vec<(String, String)>,
 }
 
 impl Behaviour {
@@ -102,6 +104,20 @@ impl Behaviour {
         self
     }
 
+    /// Answered with this body: a text as it is, anything else as JSON.
+    #[must_use]
+    pub fn saying(mut self, body: impl Into<Value>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    /// Answered with one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The request is taken and stored, only the answer fails.
     #[must_use]
     pub fn after(mut self) -> Self {
@@ -141,10 +157,16 @@ impl Behaviour {
                 if let Some(seconds) = self.retry_after {
                     answer.insert_header((RETRY_AFTER, seconds.to_string()));
                 }
+                for (name, value) in &self.headers {
+                    answer.insert_header((name.as_str(), value.as_str()));
+                }
                 match &self.body {
                     None => answer.finish(),
                     Some(Value::String(text)) => {
-                        answer.content_type("text/html").body(text.clone())
+                        if self.headers.is_empty() {
+                            answer.content_type("text/html");
+                        }
+                        answer.body(text.clone())
                     }
                     Some(json) => answer.json(json),
                 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::attempt::Means;
-use super::breaker::{Breaker, Permit};
+use super::breaker::{Breaker, Failure, Permit};
 use super::connector::{Answer, Failed, Place, Question};
 use super::http::Terms;
 use super::keeper::Keeper;
@@ -21,7 +21,7 @@ use super::limiter::Limiter;
 use super::observed::Observed;
 use super::queue::Queue;
 use super::registry::{ExitGuard, House, LinkId};
-use super::secrets;
+use super::{secrets, shut_out};
 use crate::cache::snapshot::Enterprise;
 use crate::crm;
 use crate::store::deliveries::Delivery;
@@ -166,12 +166,17 @@ impl Link {
             self.breaker.reset();
             // A pause is part of the settings, so that it outlives this process and every process keeps it.
             self.paused = integration.settings.get("paused") == Some(&Value::Bool(true));
+            // So is that we were shut out, until a person says that we may ask again.
+            if let Some(words) = shut_out::words(&integration.settings) {
+                self.breaker.fail(Failure::Blocked, words, Utc::now());
+            }
         }
         self.means = Some(Means {
             connector,
             limiter,
             recordings: enterprise.tells_recordings(),
             terms: Terms::of(&self.house.settings),
+            renewal_rests: Default::default(),
             keeper: Keeper {
                 store: self.house.store.clone(),
                 enterprise: self.id.enterprise,
@@ -249,6 +254,7 @@ impl Handler<Order> for Link {
         match order {
             Order::Reset => {
                 self.breaker.reset();
+                self.forget_shut_out(ctx);
                 self.hasten(ctx);
             }
             Order::Pause => self.paused = true,

@@ -6,7 +6,7 @@
 //!   Delivery ──▶ forbidden? ──▶ connector.deliver ⇄ exchange, renewal ──▶ Tried { ended, exchanges }
 //! ```
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub struct Means {
     pub limiter: Rc<RefCell<Limiter>>,
     pub terms: Terms,
     pub keeper: Keeper,
+    /// Until then tokens are not renewed before their end: it came to nothing just now.
+    pub renewal_rests: Rc<Cell<Option<DateTime<Utc>>>>,
     /// Whether the enterprise wants CRMs to be told of recordings.
     pub recordings: bool,
     /// Whatever of the settings is a secret: no answer and no words hold it, whoever repeats it.

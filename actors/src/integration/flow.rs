@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 use super::actor::Link;
 use super::attempt::Tried;
 use super::books::{CLAIM, settle};
-use super::breaker::{Permit, Position};
+use super::breaker::{Failure, Permit, Position};
 use super::outcome::{self, Effect};
 use super::queue::is_history;
 use super::surrender;
@@ -233,6 +233,9 @@ impl Link {
                 if self.breaker.fail(*failure, words, now) {
                     log::warn!("{}: paused, the CRM fails: {words}", self.id);
                     self.seen.send_modify(|seen| seen.openings += 1);
+                }
+                if *failure == Failure::Blocked {
+                    self.keep_shut_out(words.clone(), now, ctx);
                 }
             }
         }

@@ -27,7 +27,7 @@ use crate::call::effect::Planned;
 use crate::crm;
 use crate::store::deliveries::{Delivery, NewDelivery};
 use crate::store::outbox::{self, Again};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, crm_tokens};
 
 /// All links of this process.
 #[derive(Clone)]
@@ -48,7 +48,10 @@ impl Integrations {
     ) -> Result<Integrations, StoreError> {
         let owner = store.options().owner.clone();
         let freed = store
-            .write(move |conn| outbox::put_back_all(conn, &owner, None))
+            .write(move |conn| {
+                crm_tokens::end_turns(conn, &owner)?;
+                outbox::put_back_all(conn, &owner, None)
+            })
             .await?;
         if freed > 0 {
             log::info!(

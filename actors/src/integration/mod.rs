@@ -43,6 +43,7 @@ pub mod sample;
 pub mod seal;
 pub mod secrets;
 pub mod settings;
+pub mod shut_out;
 mod surrender;
 #[cfg(test)]
 mod tests;

@@ -41,8 +41,8 @@ pub struct Concluded {
     pub attempts: i32,
 }
 
-/// Judges a try. `trying` is true while the breaker only sees whether the CRM works again: then a wrong key costs no
-/// delivery, it only prolongs the pause.
+/// Judges a try. A wrong key costs no history: it waits, as what comes after it does, until somebody has mended the
+/// settings. Nor does it cost a pop-up while the breaker only sees whether the CRM works again (`trying`).
 pub fn conclude(
     row: &Delivery,
     tried: &Tried,
@@ -86,9 +86,9 @@ pub fn conclude(
         ) => again(*after, words),
         // Nothing goes out meanwhile, and this one had no fault.
         Ended::Failed(Failed::Blocked { words }) => again(None, words),
-        // A receiver of events gets each of them once its address is right again.
+        // Whether it is the first to find that out or one of those behind it, it waits for a person.
         Ended::Failed(Failed::Settings { words } | Failed::Expired { words })
-            if trying || lasting =>
+            if trying || history =>
         {
             again(None, words)
         }
@@ -256,7 +256,7 @@ mod tests {
         let refused = || failed(Failed::Refused { words: words() });
         let settings = || failed(Failed::Settings { words: words() });
         let taken = || tried(Ended::Delivered(Delivered::Taken(String::new())));
-        let table: [(&str, Tried, bool, &str, Option<Failure>); 11] = [
+        let table: [(&str, Tried, bool, &str, Option<Failure>); 12] = [
             ("dial", taken(), false, "done", None),
             (
                 "upload",
@@ -275,14 +275,15 @@ mod tests {
                 Some(Failure::Throttled),
             ),
             ("dial", refused(), false, "failed", None),
+            ("dial", settings(), false, "failed", Some(Failure::Settings)),
+            ("dial", settings(), true, "again", Some(Failure::Settings)),
             (
                 "upload",
                 settings(),
                 false,
-                "failed",
+                "again",
                 Some(Failure::Settings),
             ),
-            ("upload", settings(), true, "again", Some(Failure::Settings)),
             ("dial", tried(Ended::TooLate), false, "missed", None),
             ("upload", tried(Ended::TooLate), false, "failed", None),
             (

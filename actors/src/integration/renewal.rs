@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 
 use super::attempt::{Means, broken, caught};
 use super::connector::Failed;
@@ -13,19 +13,38 @@ use super::keeper::Renewal;
 use super::known::{Known, Tokens};
 use super::request::Reply;
 
+/// Before tokens whose early renewal came to nothing are tried to be renewed again.
+const REST: TimeDelta = TimeDelta::seconds(60);
+
 impl Means {
-    /// Renews tokens that are about to end, where the connector wants that.
+    /// Renews tokens that are about to end, where the connector wants that. Where it comes to nothing, for the CRM is away
+    /// or the pair was used up by a process that died, the access goes on as long as it lasts.
     pub(super) async fn renew_ahead(
         &self,
         known: &mut Known,
         exchanges: &mut Exchanges,
     ) -> Result<(), Failed> {
-        let ends = known.tokens.as_ref().and_then(|tokens| tokens.expires_at);
-        match (self.connector.renew_ahead(), ends) {
-            (Some(ahead), Some(ends)) if ends <= Utc::now() + ahead => {
-                self.renew(known, exchanges).await
+        let present = known.tokens.clone();
+        let ends = present.as_ref().and_then(|tokens| tokens.expires_at);
+        let (Some(ahead), Some(ends), now) = (self.connector.renew_ahead(), ends, Utc::now())
+        else {
+            return Ok(());
+        };
+        let rests = self.renewal_rests.get().is_some_and(|until| now < until);
+        if ends > now + ahead || (rests && ends > now) {
+            return Ok(());
+        }
+        match self.renew(known, exchanges).await {
+            Err(failed) if ends > now && !matches!(failed, Failed::Blocked { .. }) => {
+                let (kind, id) = (self.keeper.kind.name, self.keeper.enterprise);
+                log::warn!(
+                    "{kind} of enterprise {id}: the access cannot be renewed and ends at {ends}: {failed}"
+                );
+                self.renewal_rests.set(Some(now + REST));
+                known.tokens = present;
+                Ok(())
             }
-            _ => Ok(()),
+            outcome => outcome,
         }
     }
 

@@ -61,6 +61,7 @@ pub async fn converse(
         connector: Arc::from(connector),
         limiter: Rc::new(RefCell::new(limiter)),
         terms: Terms::of(house),
+        renewal_rests: Default::default(),
         keeper: Keeper {
             store: store.clone(),
             enterprise: enterprise.id,

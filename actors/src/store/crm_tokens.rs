@@ -128,6 +128,19 @@ pub fn end_turn(
     Ok(())
 }
 
+/// Gives back every turn of a process that ended in the middle of one.
+///
+/// # Errors
+/// The database's own.
+pub fn end_turns(conn: &mut Conn, owner: &str) -> Result<usize, StoreError> {
+    use crm_tokens::dsl as t;
+    Ok(on!(conn, c => {
+        diesel::update(t::crm_tokens.filter(t::lease_owner.eq(owner)))
+            .set((t::lease_owner.eq(""), t::leased_until.eq(None::<Time>)))
+            .execute(c)?
+    }))
+}
+
 /// Forgets a pair: the integration was taken away.
 ///
 /// # Errors

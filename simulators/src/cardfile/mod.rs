@@ -64,6 +64,8 @@ struct Book {
     cards: Vec<Card>,
     calls: BTreeMap<String, Call>,
     refused: u64,
+    asked: u64,
+    scripted: u64,
 }
 
 /// The whole file. Persons are numbered from 1.
@@ -111,6 +113,12 @@ impl State {
     pub fn refused(&self) -> u64 {
         self.book().refused
     }
+
+    /// Requests that came, and those of them that failed because the script said so.
+    pub fn counts(&self) -> (u64, u64) {
+        let book = self.book();
+        (book.asked, book.scripted)
+    }
 }
 
 /// Starts it in a thread of its own.
@@ -142,12 +150,14 @@ async fn serve(request: HttpRequest, payload: web::Payload, state: Data<State>) 
         }
     }
     let body = form::read(payload, 64 * 1024).await.unwrap_or_default();
+    state.book().asked += 1;
     let failing = script.filter(|line| line.fault != Fault::None);
     if let Some(line) = failing {
         // The answer is lost, what was asked for is done.
         if line.after {
             let _ = answer(&state, &request, &path, &body);
         }
+        state.book().scripted += 1;
         return line.fail().await;
     }
     let (status, body) = match answer(&state, &request, &path, &body) {

@@ -39,12 +39,12 @@ pub fn find(settings: &Settings, list: &'static str, phone: &str) -> Request {
 /// # Errors
 /// How the CRM said no.
 pub fn found(reply: &Reply, list: &'static str, phone: &str) -> Result<Option<Found>, Failed> {
-    let body = judge(reply)?;
+    let body = list_of(reply, list)?;
     let wanted = tail(phone);
     let theirs = |one: &&Value| {
         one.get("is_deleted").and_then(Value::as_bool) != Some(true) && has(one, &wanted)
     };
-    Ok(items(&body, list).iter().find(theirs).and_then(|one| {
+    Ok(body.iter().find(theirs).and_then(|one| {
         let leads = one.pointer("/_embedded/leads").and_then(Value::as_array);
         Some(Found {
             list,
@@ -103,9 +103,9 @@ pub fn waiting(settings: &Settings) -> Request {
 /// # Errors
 /// How the CRM said no.
 pub fn holds(reply: &Reply, list: &str, member: &str, uniq: &str) -> Result<bool, Failed> {
-    let body = judge(reply)?;
+    let body = list_of(reply, list)?;
     let theirs = |one: &Value| one.get(member).and_then(|it| it.get("uniq")) == Some(&json!(uniq));
-    Ok(items(&body, list).iter().any(theirs))
+    Ok(body.iter().any(theirs))
 }
 
 /// Writes a call into the history of whoever has its number.
@@ -130,8 +130,11 @@ pub fn add_contact(settings: &Settings, call: &Call) -> Request {
 pub fn added(reply: &Reply, list: &str) -> Result<Delivered, Failed> {
     let body = judge(reply)?;
     match items(&body, list) {
-        [] => Err(Failed::Refused {
-            words: complaint(&body).unwrap_or_else(|| "amoCRM added nothing".into()),
+        [] => Err(match complaint(&body) {
+            None if body.get("_embedded").is_none() => foreign(reply),
+            said => Failed::Refused {
+                words: said.unwrap_or_else(|| "amoCRM added nothing".into()),
+            },
         }),
         [one, ..] => {
             let to = one.get("entity_type").and_then(Value::as_str);
@@ -175,6 +178,26 @@ fn post(settings: &Settings, path: &str, body: &Value) -> Request {
     let mut request = get(settings, path).json(body.to_string());
     request.method = Method::Post;
     request
+}
+
+/// The members of a list that was asked for; none where there is no body.
+///
+/// # Errors
+/// How the CRM said no; also when it said yes and gave something else than this list.
+fn list_of(reply: &Reply, list: &str) -> Result<Vec<Value>, Failed> {
+    match judge(reply)? {
+        Value::Null => Ok(Vec::new()),
+        body if body.get("_embedded").is_some() => Ok(items(&body, list).to_vec()),
+        _ => Err(foreign(reply)),
+    }
+}
+
+/// Not the CRM's own answer but some proxy's: it may be right the next time.
+fn foreign(reply: &Reply) -> Failed {
+    Failed::Later {
+        words: format!("amoCRM answered {}", reply.status),
+        after: None,
+    }
 }
 
 /// The members of a list in an answer.

@@ -51,9 +51,10 @@ fn request(settings: &Settings, method: Method, path: &str) -> Request {
 }
 
 pub fn found(reply: &Reply) -> Result<Option<u64>, Failed> {
-    Ok(judge(reply)?
-        .pointer("/people/0/id")
-        .and_then(Value::as_u64))
+    let body = judge(reply)?;
+    let people = body.get("people").and_then(Value::as_array);
+    let first = people.ok_or_else(|| foreign(reply))?.first();
+    Ok(first.and_then(|one| one.get("id")?.as_u64()))
 }
 
 pub fn added(reply: &Reply) -> Result<u64, Failed> {
@@ -70,7 +71,19 @@ pub fn taken(reply: &Reply) -> Result<Delivered, Failed> {
     if reply.status == 404 && reply.body == "{}" {
         return Ok(Delivered::Duplicate);
     }
-    judge(reply).map(|_| Delivered::Taken(String::new()))
+    match judge(reply)?.as_object() {
+        // Its yes is an empty object.
+        Some(yes) if yes.is_empty() => Ok(Delivered::Taken(String::new())),
+        _ => Err(foreign(reply)),
+    }
+}
+
+/// Not the card file's own answer but some proxy's: it may be right the next time.
+fn foreign(reply: &Reply) -> Failed {
+    Failed::Later {
+        words: format!("the card file answered {}", reply.status),
+        after: None,
+    }
 }
 
 /// Questions of ours.

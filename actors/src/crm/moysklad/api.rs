@@ -91,10 +91,15 @@ pub fn employees(settings: &Settings) -> Request {
 /// How MoySklad said no; also when it said yes and told no id.
 pub fn created(reply: &Reply) -> Result<Call, Failed> {
     let call = read(&judge(reply)?);
-    call.ok_or_else(|| Failed::Later {
+    call.ok_or_else(no_id)
+}
+
+/// Not the CRM's own answer but some proxy's: it may be right the next time.
+fn no_id() -> Failed {
+    Failed::Later {
         words: "MoySklad told no id of the call".into(),
         after: None,
-    })
+    }
 }
 
 /// The call that was filled in, as far as it was told; `None` when there is no such call.
@@ -105,8 +110,11 @@ pub fn filled_in(reply: &Reply) -> Result<Option<Call>, Failed> {
     if is_gone(reply) {
         return Ok(None);
     }
-    // An answer without a body is a yes as well.
-    Ok(Some(read(&judge(reply)?).unwrap_or_default()))
+    match judge(reply)? {
+        // An answer without a body is a yes as well.
+        Value::Null => Ok(Some(Call::default())),
+        body => read(&body).map(Some).ok_or_else(no_id),
+    }
 }
 
 /// What became of a command; `None` when there is no such call.
@@ -114,7 +122,11 @@ pub fn filled_in(reply: &Reply) -> Result<Option<Call>, Failed> {
 /// # Errors
 /// How MoySklad said no.
 pub fn obeyed(reply: &Reply) -> Result<Option<Delivered>, Failed> {
-    Ok(filled_in(reply)?.map(|_| Delivered::Taken(String::new())))
+    if is_gone(reply) {
+        return Ok(None);
+    }
+    // 204; where 200 is said, what stands in it is not documented, and a card that is missed is not told again.
+    judge(reply).map(|_| Some(Delivered::Taken(String::new())))
 }
 
 /// Extension by the employee's id.

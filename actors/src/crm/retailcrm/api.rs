@@ -267,9 +267,9 @@ pub(super) fn judge(reply: &Reply) -> Result<Value, Failed> {
         {
             Ok(body)
         }
-        Some(_) => Err(Failed::Refused { words }),
+        Some(body) if body.get("success").is_some() => Err(Failed::Refused { words }),
         // A page of some proxy in between, a cut answer: not the CRM's own no.
-        None => Err(Failed::Later { words, after: None }),
+        _ => Err(Failed::Later { words, after: None }),
     }
 }
 

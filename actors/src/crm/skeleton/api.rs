@@ -70,7 +70,8 @@ pub fn made(reply: &Reply) -> Result<i64, Failed> {
 
 /// What became of a call or a card.
 pub fn taken(reply: &Reply) -> Result<Delivered, Failed> {
-    // Told apart for the statistics; both are what we wanted.
+    // Told apart for the statistics; both are what we wanted. A CRM whose yes can be known by what stands in it is asked for
+    // that here: what some proxy says with 200 is to be tried again (the table of troubles tells).
     if reply.status == 409 {
         return Ok(Delivered::Duplicate);
     }

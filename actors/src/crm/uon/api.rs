@@ -253,14 +253,26 @@ pub fn judge(reply: &Reply) -> Result<Value, Failed> {
             // Not U-ON's own answer but some proxy's: it may be right the next time.
             (None, None) => Err(Failed::Later { words, after: None }),
             // A refusal may also come with a status that says it is none.
-            (None, Some(body)) => match number(body.get("result")).unwrap_or(200) {
+            (None, Some(body)) => match result_of(&body) {
                 200 => Ok(body),
+                // Each of its answers has a result: this is not U-ON's own.
+                0 => Err(Failed::Later { words, after: None }),
                 429 => Err(Failed::Throttled { words, after: None }),
                 500.. => Err(Failed::Later { words, after: None }),
                 _ => Err(Failed::Refused { words }),
             },
         },
     }
+}
+
+/// The status inside; 0 where there is none, nor anything else that an answer of U-ON's has.
+fn result_of(body: &Value) -> i64 {
+    let known = ["id", "user_id", "users", "webhooks", "pages_all"];
+    let otherwise = match known.iter().any(|name| body.get(name).is_some()) {
+        true => 200,
+        false => 0,
+    };
+    number(body.get("result")).unwrap_or(otherwise)
 }
 
 fn words_of(body: &Value) -> String {

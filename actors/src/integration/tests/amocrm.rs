@@ -13,19 +13,24 @@ use super::world::{World, fast};
 use crate::call::record::NoticeKind::{self, Dial, Hangup, Upload};
 use crate::call::record::Record;
 use crate::call::tests::{notices_of, scenarios};
-use crate::store::crm_tokens;
 use crate::store::testing::{self, TestDatabase};
+use crate::store::{crm_tokens, enterprises};
 
 crate::for_each_database!(
     a_call_is_shown_and_written_once,
     an_answer_that_was_lost_makes_no_second_note,
     an_unknown_caller_waits_among_the_unsorted_once,
     who_is_shut_out_stops_until_a_person_says_so,
+    that_it_is_shut_out_outlives_the_process,
     trouble_of_a_moment_is_waited_out,
     a_killed_process_makes_no_second_note,
     questions_are_answered,
     access_is_given_by_a_code_and_renews_itself,
     access_taken_away_asks_for_a_person,
+    killed_before_a_renewal_was_answered_it_renews_after_its_start,
+    killed_after_the_new_pair_was_stored_it_goes_on_with_it,
+    killed_in_between_history_waits_for_a_person,
+    a_renewal_ahead_that_came_to_nothing_costs_nothing_yet,
     recorded_calls_come_to_these_histories,
 );
 
@@ -147,6 +152,53 @@ fn who_is_shut_out_stops_until_a_person_says_so(database: &TestDatabase) {
     assert_eq!(uniqs(&crm).len(), 3);
 }
 
+fn that_it_is_shut_out_outlives_the_process(database: &TestDatabase) {
+    let crm = crm();
+    let mut world = world(database, &crm);
+    let id = world.enterprise(0).id;
+    let (vault, mut saved) = (world.store.vault().clone(), settings(&crm));
+    saved["enabled"] = true.into();
+    let document = json!({"amocrm": saved});
+    let save = world.store.write(move |conn| {
+        enterprises::save_integrations(conn, &vault, id, &document, chrono::Utc::now())
+    });
+    testing::wait(save).unwrap();
+    let stored = |world: &World| {
+        let vault = world.store.vault().clone();
+        let read = move |conn: &mut crate::store::Conn| enterprises::integrations(conn, &vault, id);
+        testing::wait(world.store.read(read)).unwrap()["amocrm"].clone()
+    };
+    crm.state.block(true);
+    world.tell(0, sample::answered(1), ALL);
+    world.until("it is kept with the settings", |world| {
+        let words = stored(world)["shut_out"]["words"].clone();
+        words.to_string().contains("blocked our address")
+    });
+    let noted = "SELECT count(*) FROM audit_log WHERE action = 'integration.shut_out'";
+    assert_eq!(testing::number(&mut database.connect(), noted), 1);
+    let asked = || crm.state.counts().requests.values().sum::<u64>();
+    let before = asked();
+    world.kill();
+    let settings = stored(&world);
+    world.connect(0, "amocrm", settings);
+    world.start(fast());
+    world.tell(0, sample::answered(2), ALL);
+    world.until("it says so still", |world| {
+        let seen = format!("{:?}", world.integrations().observe());
+        seen.contains("blocked our address") && world.states(0, 2) == ["upload due"]
+    });
+    assert_eq!(asked(), before, "nothing is asked");
+    crm.state.block(false);
+    let order = world.integrations().order(id, "amocrm", Order::Reset);
+    assert!(testing::wait(order));
+    world.settled(0, 1);
+    world.settled(0, 2);
+    world.until("it is forgotten", |world| {
+        stored(world)["shut_out"].is_null()
+    });
+    assert_eq!(uniqs(&crm).len(), 2);
+}
+
 fn trouble_of_a_moment_is_waited_out(database: &TestDatabase) {
     let crm = crm();
     let world = world(database, &crm);
@@ -161,11 +213,6 @@ fn trouble_of_a_moment_is_waited_out(database: &TestDatabase) {
     world.tell(0, sample::answered(1), ALL);
     world.settled(0, 1);
     assert_eq!(uniqs(&crm), ["1772363109.1"]);
-    // Unknown rights and a revoked token are for a person.
-    crm.state.behave(Behaviour::status(401).times(1));
-    world.tell(0, sample::answered(2), ALL);
-    world.settled(0, 2);
-    assert_eq!(world.states(0, 2), ["upload failed"]);
 }
 
 fn a_killed_process_makes_no_second_note(database: &TestDatabase) {
@@ -215,6 +262,10 @@ fn questions_are_answered(database: &TestDatabase) {
 
 /// The integration that somebody lets in by a code; gives what the code was exchanged for.
 fn let_in(world: &mut World, crm: &Running<State>) -> Result<(), Failed> {
+    let_in_by(world, crm, "demo-code")
+}
+
+fn let_in_by(world: &mut World, crm: &Running<State>, code: &str) -> Result<(), Failed> {
     world.connect(
         0,
         "amocrm",
@@ -224,9 +275,7 @@ fn let_in(world: &mut World, crm: &Running<State>) -> Result<(), Failed> {
     );
     let enterprise = world.enterprise(0).clone();
     let kind = crate::crm::find("amocrm").unwrap();
-    let question = Question::Authorize {
-        code: "demo-code".into(),
-    };
+    let question = Question::Authorize { code: code.into() };
     let settings = enterprise.integrations["amocrm"].settings.clone();
     let asked = world
         .integrations()
@@ -234,7 +283,7 @@ fn let_in(world: &mut World, crm: &Running<State>) -> Result<(), Failed> {
     let (said, exchanges) = actix_rt::System::new().block_on(asked);
     let shown = exchanges.request + &exchanges.response;
     assert!(
-        !shown.contains("demo-secret") && !shown.contains("demo-code"),
+        !shown.contains("demo-secret") && !shown.contains(code),
         "{shown}"
     );
     let Answer::Tokens(tokens) = said? else {
@@ -284,10 +333,123 @@ fn access_taken_away_asks_for_a_person(database: &TestDatabase) {
     let_in(&mut world, &crm).unwrap();
     crm.state.revoke();
     world.tell(0, sample::answered(1), ALL);
+    waits_until_somebody_lets_us_in(&mut world, &crm, 1);
+}
+
+/// So patient that what hangs hangs until the process is killed.
+fn patient() -> crate::integration::Settings {
+    crate::integration::Settings {
+        answer_timeout_ms: 20_000,
+        ..fast()
+    }
+}
+
+/// A world that was let in and whose access has ended; `hangs` at the renewal that the first call makes necessary, until it
+/// is killed and started again.
+fn killed_over(database: &TestDatabase, crm: &Running<State>, hangs: &[Behaviour]) -> World {
+    let other = simulators::retailcrm::Settings::default();
+    let mut world = World::with(database, 1, patient(), other);
+    let_in(&mut world, crm).unwrap();
+    crm.state.expire();
+    for line in hangs {
+        crm.state.behave(line.clone());
+    }
+    world.tell(0, sample::answered(1), ALL);
+    world.until("it hangs", |_| crm.state.counts().scripted == 1);
+    world.kill();
+    world.start(patient());
+    world
+}
+
+fn killed_before_a_renewal_was_answered_it_renews_after_its_start(database: &TestDatabase) {
+    let crm = crm();
+    let begun = std::time::Instant::now();
+    let hang = Behaviour::fault(Fault::Hang).at("oauth").times(1);
+    let world = killed_over(database, &crm, &[hang]);
     world.settled(0, 1);
-    assert_eq!(world.states(0, 1), ["upload failed"]);
-    let seen = format!("{:?}", world.integrations().observe());
-    assert!(seen.contains("get a new authorization code"), "{seen}");
+    assert_eq!(uniqs(&crm), ["1772363109.1"]);
+    let waited = begun.elapsed();
+    assert!(
+        waited.as_secs() < 25,
+        "the turn of who died is free: {waited:?}"
+    );
+}
+
+fn killed_after_the_new_pair_was_stored_it_goes_on_with_it(database: &TestDatabase) {
+    let crm = crm();
+    // The newest line comes first: the first search is refused, for the access has ended.
+    let hang = Behaviour::fault(Fault::Hang).at("contacts").times(1);
+    let first = Behaviour::default().at("contacts").times(1);
+    let world = killed_over(database, &crm, &[hang, first]);
+    world.settled(0, 1);
+    assert_eq!(uniqs(&crm), ["1772363109.1"]);
+    assert_eq!(crm.state.counts().requests["oauth"], 2, "a code, a renewal");
+}
+
+/// No API offers more: the pair is used up and nobody has the new one.
+fn killed_in_between_history_waits_for_a_person(database: &TestDatabase) {
+    let crm = crm();
+    let hang = Behaviour::fault(Fault::Hang).after().at("oauth").times(1);
+    let mut world = killed_over(database, &crm, &[hang]);
+    waits_until_somebody_lets_us_in(&mut world, &crm, 1);
+}
+
+/// A process that died in the middle of a renewal an hour ahead, or a CRM that is away then, takes nothing from the access
+/// that there is.
+fn a_renewal_ahead_that_came_to_nothing_costs_nothing_yet(database: &TestDatabase) {
+    let crm = crm();
+    let other = simulators::retailcrm::Settings::default();
+    let mut world = World::with(database, 1, patient(), other);
+    let_in(&mut world, &crm).unwrap();
+    let (vault, id) = (world.store.vault().clone(), world.enterprise(0).id);
+    let save = world.store.write(move |conn| {
+        let (_, mut tokens) = crm_tokens::read(conn, &vault, id, "amocrm")?.unwrap();
+        let now = chrono::Utc::now();
+        tokens.expires_at = Some(now + chrono::TimeDelta::minutes(30));
+        crm_tokens::save(conn, &vault, id, "amocrm", &tokens, now)
+    });
+    testing::wait(save).unwrap();
+    crm.state
+        .behave(Behaviour::fault(Fault::Hang).after().at("oauth").times(1));
+    world.tell(0, sample::answered(1), ALL);
+    world.until("the renewal hangs", |_| crm.state.counts().scripted == 1);
+    world.kill();
+    world.start(patient());
+    for call in [1, 2] {
+        if call == 2 {
+            world.tell(0, sample::answered(2), ALL);
+        }
+        world.settled(0, call);
+        assert_eq!(world.states(0, call), ["upload done"]);
+    }
+    let renewals = crm.state.counts().requests["oauth"];
+    assert_eq!(
+        renewals, 3,
+        "the code, the lost one, and one in vain a minute"
+    );
+    // When it has ended, a person is needed.
+    crm.state.expire();
+    world.tell(0, sample::answered(3), ALL);
+    waits_until_somebody_lets_us_in(&mut world, &crm, 3);
+}
+
+/// The history of this call waits behind the breaker with words for a person; after a new code it goes out, once.
+fn waits_until_somebody_lets_us_in(world: &mut World, crm: &Running<State>, call: i64) {
+    let before = uniqs(crm).len();
+    world.until("it says that a person is needed", |world| {
+        let words = "get a new authorization code";
+        let paused = format!("{:?}", world.integrations().observe()).contains(words);
+        paused && world.rows(0, call)[0].outcome.contains(words)
+    });
+    assert_eq!(world.states(0, call), ["upload due"]);
+    assert_eq!(uniqs(crm).len(), before);
+    let code = crm
+        .state
+        .integrate("https://pbx.example/crm/amocrm/demo-key");
+    let_in_by(world, crm, &code).unwrap();
+    world.settled(0, call);
+    assert_eq!(world.states(0, call), ["upload done"]);
+    assert_eq!(uniqs(crm).len(), before + 1);
 }
 
 fn recorded_calls_come_to_these_histories(database: &TestDatabase) {

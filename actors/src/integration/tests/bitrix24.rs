@@ -35,6 +35,9 @@ crate::for_each_database!(
     a_killed_process_files_no_second_call,
     who_may_not_register_calls_is_told_what_to_do,
     an_application_renews_its_access_and_says_when_it_was_taken,
+    killed_before_a_renewal_was_answered_it_renews_after_its_start,
+    killed_after_the_new_pair_was_stored_it_goes_on_with_it,
+    killed_in_between_history_waits_for_a_person,
     a_click_is_finished_under_the_id_it_came_with,
     questions_are_answered,
     recorded_calls_come_to_this,
@@ -274,12 +277,6 @@ fn trouble_of_a_moment_is_waited_out(database: &TestDatabase) {
     world.settled(0, 1);
     assert_eq!(ids(&crm), ["1772363109.1"]);
     assert_eq!(world.states(0, 1), ["upload done"]);
-    // A revoked webhook is for a person.
-    crm.state.behave(said(403, "INVALID_CREDENTIALS"));
-    world.tell(0, sample::answered(2), &[Upload]);
-    world.settled(0, 2);
-    assert_eq!(world.states(0, 2), ["upload failed"]);
-    assert!(world.rows(0, 2)[0].outcome.contains("revoked"));
 }
 
 fn a_method_that_cost_too_much_holds_up_no_card(database: &TestDatabase) {
@@ -358,33 +355,36 @@ fn who_may_not_register_calls_is_told_what_to_do(database: &TestDatabase) {
         webhook_registers: false,
         ..bitrix24::Settings::default()
     });
-    let world = world(database, &crm, settings(&crm));
+    let mut world = world(database, &crm, settings(&crm));
     let id = world.enterprise(0).id;
     let said = testing::wait(world.integrations().ask(id, "bitrix24", Question::Test));
     let Err(Failed::Settings { words }) = said else {
         panic!("it works: {said:?}");
     };
     assert!(words.contains("create a local application"), "{words}");
+    // What was to be told waits until somebody chose another way in.
     world.tell(0, sample::answered(1), &[Upload]);
+    world.until("it says what to do", |world| {
+        world.rows(0, 1)[0]
+            .outcome
+            .contains("create a local application")
+    });
+    assert_eq!(world.states(0, 1), ["upload due"]);
+    world.connect(0, "bitrix24", application(&crm));
+    let_in(&world, &crm);
     world.settled(0, 1);
-    assert_eq!(world.states(0, 1), ["upload failed"]);
+    assert_eq!(ids(&crm), ["1772363109.1"]);
 }
 
-fn an_application_renews_its_access_and_says_when_it_was_taken(database: &TestDatabase) {
-    let crm = portal(bitrix24::Settings {
-        webhook_registers: false,
-        ..bitrix24::Settings::default()
-    });
-    let told = json!({"mode": "application", "portal": crm.base_url, "authority": crm.base_url,
+/// The settings of a local application.
+fn application(crm: &Running<State>) -> Value {
+    json!({"mode": "application", "portal": crm.base_url, "authority": crm.base_url,
         "client_id": crm.state.settings.client_id, "client_secret": crm.state.settings.client_secret,
-        "user_extensions": {"34": "150", "35": "151"}});
-    let world = world(database, &crm, told);
-    let id = world.enterprise(0).id;
-    let said = testing::wait(world.integrations().ask(id, "bitrix24", Question::Test));
-    assert!(
-        matches!(&said, Err(Failed::Settings { words }) if words.contains("not installed")),
-        "{said:?}"
-    );
+        "user_extensions": {"34": "150", "35": "151"}})
+}
+
+/// Somebody installs the application.
+fn let_in(world: &World, crm: &Running<State>) {
     let (access, refresh) = crm.state.give_tokens();
     let tokens = Tokens {
         access: access.into(),
@@ -392,13 +392,42 @@ fn an_application_renews_its_access_and_says_when_it_was_taken(database: &TestDa
         expires_at: None,
         extra: json!({"user": 12}),
     };
-    let vault = world.store.vault().clone();
-    testing::wait(
-        world
-            .store
-            .write(move |conn| crm_tokens::save(conn, &vault, id, "bitrix24", &tokens, Utc::now())),
-    )
-    .unwrap();
+    let (vault, id) = (world.store.vault().clone(), world.enterprise(0).id);
+    let save = world
+        .store
+        .write(move |conn| crm_tokens::save(conn, &vault, id, "bitrix24", &tokens, Utc::now()));
+    testing::wait(save).unwrap();
+}
+
+/// The history of this call waits behind the breaker with words for a person; once somebody has installed the application
+/// anew it goes out, once.
+fn waits_until_somebody_lets_us_in(world: &World, crm: &Running<State>, call: i64) {
+    let before = ids(crm).len();
+    world.until("it says that a person is needed", |world| {
+        let words = "install the application";
+        let paused = format!("{:?}", world.integrations().observe()).contains(words);
+        paused && world.rows(0, call)[0].outcome.contains(words)
+    });
+    assert_eq!(world.states(0, call), ["upload due"]);
+    let_in(world, crm);
+    world.settled(0, call);
+    assert_eq!(world.states(0, call), ["upload done"]);
+    assert_eq!(ids(crm).len(), before + 1);
+}
+
+fn an_application_renews_its_access_and_says_when_it_was_taken(database: &TestDatabase) {
+    let crm = portal(bitrix24::Settings {
+        webhook_registers: false,
+        ..bitrix24::Settings::default()
+    });
+    let world = world(database, &crm, application(&crm));
+    let id = world.enterprise(0).id;
+    let said = testing::wait(world.integrations().ask(id, "bitrix24", Question::Test));
+    assert!(
+        matches!(&said, Err(Failed::Settings { words }) if words.contains("not installed")),
+        "{said:?}"
+    );
+    let_in(&world, &crm);
     crm.state.expire();
     for call in 1..=3 {
         world.tell(0, sample::ringing(call), &[Dial]);
@@ -414,13 +443,63 @@ fn an_application_renews_its_access_and_says_when_it_was_taken(database: &TestDa
     assert_eq!(testing::number(&mut database.connect(), secrets), 0);
     crm.state.revoke();
     world.tell(0, sample::answered(4), &[Upload]);
-    world.settled(0, 4);
-    assert_eq!(world.states(0, 4), ["upload failed"]);
+    waits_until_somebody_lets_us_in(&world, &crm, 4);
+}
+
+/// A world whose application's access has ended; it hangs there when the first call makes a renewal necessary, until it is
+/// killed and started again.
+fn killed_over(database: &TestDatabase, crm: &Running<State>, hangs: &[Behaviour]) -> World {
+    // So patient that what hangs hangs until the process is killed.
+    let patient = || Settings {
+        answer_timeout_ms: 20_000,
+        ..terms(crm)
+    };
+    let other = simulators::retailcrm::Settings::default();
+    let mut world = World::with(database, 1, patient(), other);
+    world.connect(0, "bitrix24", application(crm));
+    let_in(&world, crm);
+    crm.state.expire();
+    for line in hangs {
+        crm.state.behave(line.clone());
+    }
+    world.tell(0, sample::answered(1), &[Upload]);
+    world.until("it hangs", |_| crm.state.counts().scripted == 1);
+    world.kill();
+    world.start(patient());
+    world
+}
+
+fn killed_before_a_renewal_was_answered_it_renews_after_its_start(database: &TestDatabase) {
+    let crm = portal(bitrix24::Settings::default());
+    let begun = std::time::Instant::now();
+    let hang = Behaviour::fault(Fault::Hang).at("oauth").times(1);
+    let world = killed_over(database, &crm, &[hang]);
+    world.settled(0, 1);
+    assert_eq!(ids(&crm), ["1772363109.1"]);
+    let waited = begun.elapsed();
     assert!(
-        world.rows(0, 4)[0]
-            .outcome
-            .contains("install the application")
+        waited.as_secs() < 25,
+        "the turn of who died is free: {waited:?}"
     );
+}
+
+fn killed_after_the_new_pair_was_stored_it_goes_on_with_it(database: &TestDatabase) {
+    let crm = portal(bitrix24::Settings::default());
+    // The newest line comes first: what is asked first is refused, for the access has ended.
+    let hang = Behaviour::fault(Fault::Hang).times(1);
+    let first = Behaviour::default().times(2);
+    let world = killed_over(database, &crm, &[hang, first]);
+    world.settled(0, 1);
+    assert_eq!(ids(&crm), ["1772363109.1"]);
+    assert_eq!(count(&crm, "oauth"), 1, "one renewal");
+}
+
+/// No API offers more: the pair is used up and nobody has the new one.
+fn killed_in_between_history_waits_for_a_person(database: &TestDatabase) {
+    let crm = portal(bitrix24::Settings::default());
+    let hang = Behaviour::fault(Fault::Hang).after().at("oauth").times(1);
+    let world = killed_over(database, &crm, &[hang]);
+    waits_until_somebody_lets_us_in(&world, &crm, 1);
 }
 
 fn a_click_is_finished_under_the_id_it_came_with(database: &TestDatabase) {

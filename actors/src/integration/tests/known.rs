@@ -223,6 +223,7 @@ fn means(store: &Store, enterprise: i64, url: &str) -> Means {
             answer: Duration::from_secs(20),
             ..Terms::of(&fast())
         },
+        renewal_rests: Default::default(),
         keeper: Keeper {
             store: store.clone(),
             enterprise,

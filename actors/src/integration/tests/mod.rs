@@ -198,8 +198,8 @@ fn a_wrong_key_pauses_the_link_until_it_is_mended(database: &TestDatabase) {
 
 fn while_the_crm_is_down_history_waits_and_pop_ups_are_missed(database: &TestDatabase) {
     let settings = Settings {
-        popup_life_ms: 300,
-        hangup_life_ms: 300,
+        popup_life_ms: 1_500,
+        hangup_life_ms: 1_500,
         ..fast()
     };
     let world = World::with(

@@ -5,6 +5,7 @@ use actors::crm;
 use actors::integration::breaker::Position;
 use actors::integration::connector::{Kind, Place};
 use actors::integration::fields::Input;
+use actors::integration::shut_out;
 use actors::store::deliveries::{self, Delivery, DeliveryState};
 use actors::store::{crm_tokens, logs};
 use chrono::{DateTime, Utc};
@@ -32,6 +33,8 @@ pub struct Standing {
     /// What the CRM or the settings' check said.
     pub words: String,
     pub by_person: bool,
+    /// The CRM has shut us out: it is not asked before a person says so.
+    pub shut_out: bool,
     pub waiting: usize,
 }
 
@@ -60,6 +63,7 @@ pub async fn standing(
         until: None,
         words: String::new(),
         by_person: false,
+        shut_out: false,
         waiting: 0,
     };
     let part = enterprise.integrations.get(kind.name);
@@ -103,6 +107,12 @@ pub async fn standing(
     standing.state = state;
     standing.until = until;
     standing.by_person = seen.paused;
+    if let Some(words) = shut_out::words(&part.settings) {
+        standing.state = "paused";
+        standing.until = None;
+        standing.shut_out = true;
+        standing.words = words.to_owned();
+    }
     Ok(standing)
 }
 

@@ -5,6 +5,7 @@ use actors::cache::Enterprise;
 use actors::crm;
 use actors::integration::connector::{ADDRESS_KEY, Kind, Place};
 use actors::integration::fields::{Field, Input};
+use actors::integration::shut_out::SHUT_OUT;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -99,8 +100,9 @@ pub fn changed(
         if is_on(&part)
             && let Some(part) = part.as_object_mut()
         {
-            // Why it was switched off is over when it is switched on.
+            // Why it was switched off is over when it is switched on, and who saves wants the CRM to be asked again.
             part.remove("switched_off");
+            part.remove(SHUT_OUT);
         }
         if let Some(kind) = kind.filter(|_| is_on(&part)) {
             check(kind, &part, place, public_url)

@@ -1,10 +1,13 @@
 //! amoCRM in the table: a card cannot be closed from outside, and whom nobody knows waits among the unsorted.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use simulators::amocrm::{self, Settings, State};
+use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 
-use super::{Seen, Stand};
+use super::{Seen, Stand, sums};
 
 struct Crm(Running<State>);
 
@@ -66,5 +69,26 @@ impl Stand for Crm {
 
     fn refused(&self) -> u64 {
         self.0.state.refused()
+    }
+
+    fn script(&self) -> &Script {
+        &self.0.state.script
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        sums(&self.0.state.counts())
+    }
+
+    fn throttled(&self) -> (Behaviour, Duration) {
+        let page = Behaviour {
+            retry_after: Some(1),
+            ..Behaviour::status(429).saying("<html>429 Too Many Requests</html>")
+        };
+        (page, Duration::from_secs(1))
+    }
+
+    fn revoked(&self) -> Behaviour {
+        Behaviour::status(401)
+            .saying(json!({"title": "Unauthorized", "status": 401, "detail": "Неверный токен"}))
     }
 }

@@ -1,10 +1,16 @@
 //! Bitrix24 in the table: a card follows the call from screen to screen, and the call stands in the statistics once.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use simulators::bitrix24::{self, Settings, State};
+use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 
-use super::{Seen, Stand};
+use super::{Seen, Stand, sums};
+
+/// The request of an answered call that ends it and has its recording fetched.
+const FETCHES: usize = 3;
 
 struct Crm(Running<State>);
 
@@ -80,5 +86,29 @@ impl Stand for Crm {
 
     fn refused(&self) -> u64 {
         self.0.state.refused()
+    }
+
+    fn script(&self) -> &Script {
+        &self.0.state.script
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        sums(&self.0.state.counts())
+    }
+
+    fn throttled(&self) -> (Behaviour, Duration) {
+        // It names no time; a second is what its limit needs.
+        let words =
+            json!({"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"});
+        (Behaviour::status(503).saying(words), Duration::from_secs(1))
+    }
+
+    fn fetches_from(&self) -> Option<usize> {
+        Some(FETCHES)
+    }
+
+    fn revoked(&self) -> Behaviour {
+        let words = json!({"error": "INVALID_CREDENTIALS", "error_description": "Invalid request credentials"});
+        Behaviour::status(403).saying(words)
     }
 }

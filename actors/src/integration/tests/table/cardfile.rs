@@ -1,7 +1,10 @@
 //! The card file in the table.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use simulators::cardfile::{self, State, TOKEN};
+use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 
 use super::{Seen, Stand};
@@ -63,5 +66,25 @@ impl Stand for Crm {
 
     fn refused(&self) -> u64 {
         self.0.state.refused()
+    }
+
+    fn script(&self) -> &Script {
+        &self.0.state.script
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        self.0.state.counts()
+    }
+
+    fn throttled(&self) -> (Behaviour, Duration) {
+        let words = Behaviour {
+            retry_after: Some(1),
+            ..Behaviour::status(429).saying(json!({"error": "too many requests"}))
+        };
+        (words, Duration::from_secs(1))
+    }
+
+    fn revoked(&self) -> Behaviour {
+        Behaviour::status(401).saying(json!({"error": "no such token"}))
     }
 }

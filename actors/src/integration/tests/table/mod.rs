@@ -14,10 +14,15 @@ mod bitrix24;
 mod cardfile;
 mod ms;
 mod retailcrm;
+mod troubles;
 mod uon;
 mod webhook;
 
+use std::time::Duration;
+
 use serde_json::Value;
+use simulators::script::{Behaviour, Script};
+use simulators::tally::Counts;
 
 use super::world::{World, fast};
 use crate::call::event::{Event, EventKind};
@@ -38,6 +43,33 @@ pub trait Stand {
 
     /// Requests that broke one of the CRM's rules.
     fn refused(&self) -> u64;
+
+    /// How it misbehaves.
+    fn script(&self) -> &Script;
+
+    /// Requests that came, and those of them that failed because the script said so.
+    fn counts(&self) -> (u64, u64);
+
+    /// "Too many requests" in its own words, and for how long it then wants to be left alone.
+    fn throttled(&self) -> (Behaviour, Duration);
+
+    /// What it says to who bears a key or a token that was taken away.
+    fn revoked(&self) -> Behaviour;
+
+    /// A calm call's request from which on it is given a minute, for it fetches a recording then.
+    fn fetches_from(&self) -> Option<usize> {
+        None
+    }
+
+    /// Any yes is a yes, whatever stands in it: it cannot be told from a page of some proxy's.
+    fn says_a_bare_yes(&self) -> bool {
+        false
+    }
+}
+
+/// The counts of a stand-in that keeps a tally.
+fn sums(counts: &Counts) -> (u64, u64) {
+    (counts.requests.values().sum(), counts.scripted)
 }
 
 /// What a person sees.
@@ -151,6 +183,27 @@ macro_rules! stands {
             crate::for_each_database!($($kind),+);
             $(fn $kind(database: &TestDatabase) {
                 run(database, stringify!($kind), super::$kind::open);
+            })+
+        }
+        mod in_trouble {
+            use super::{TestDatabase, troubles};
+            crate::for_each_database!($($kind),+);
+            $(fn $kind(database: &TestDatabase) {
+                troubles::meet(database, stringify!($kind), super::$kind::open);
+            })+
+        }
+        mod killed {
+            use super::{TestDatabase, troubles};
+            crate::for_each_database!($($kind),+);
+            $(fn $kind(database: &TestDatabase) {
+                troubles::die(database, stringify!($kind), super::$kind::open);
+            })+
+        }
+        mod shut_out {
+            use super::{TestDatabase, troubles};
+            crate::for_each_database!($($kind),+);
+            $(fn $kind(database: &TestDatabase) {
+                troubles::lose_access(database, stringify!($kind), super::$kind::open);
             })+
         }
     };

@@ -1,11 +1,14 @@
 //! MoySklad in the table: a card opens, runs and closes; the call stands in the history from its first ring, and is filled
 //! in at its end.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use simulators::moysklad::{self, Call, Settings, Shown, State};
+use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 
-use super::{Seen, Stand};
+use super::{Seen, Stand, sums};
 
 struct Crm(Running<State>);
 
@@ -83,5 +86,27 @@ impl Stand for Crm {
 
     fn refused(&self) -> u64 {
         self.0.state.refused()
+    }
+
+    fn script(&self) -> &Script {
+        &self.0.state.script
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        sums(&self.0.state.counts())
+    }
+
+    fn throttled(&self) -> (Behaviour, Duration) {
+        let words = json!({"errors": [{"error": "Превышено ограничение на количество запросов", "code": 1049}]});
+        let signal = Behaviour::status(429).saying(words);
+        (
+            signal.header("X-Lognex-Retry-After", "1000"),
+            Duration::from_secs(1),
+        )
+    }
+
+    fn revoked(&self) -> Behaviour {
+        Behaviour::status(401)
+            .saying(json!({"errors": [{"error": "Ошибка аутентификации", "code": 1056}]}))
     }
 }

@@ -1,10 +1,13 @@
 //! RetailCRM in the table.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use simulators::retailcrm::{self, Customer, NewAccount, State, User};
+use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 
-use super::{Seen, Stand};
+use super::{Seen, Stand, sums};
 
 struct Crm(Running<State>);
 
@@ -86,5 +89,27 @@ impl Stand for Crm {
 
     fn refused(&self) -> u64 {
         self.0.state.refused()
+    }
+
+    fn script(&self) -> &Script {
+        &self.0.state.script
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        sums(&self.0.state.root_account().unwrap().counts())
+    }
+
+    fn throttled(&self) -> (Behaviour, Duration) {
+        let words = json!({"success": false, "errorMsg": "Rate limit exceeded"});
+        let signal = Behaviour {
+            retry_after: Some(1),
+            ..Behaviour::status(503).saying(words)
+        };
+        (signal, Duration::from_secs(1))
+    }
+
+    fn revoked(&self) -> Behaviour {
+        Behaviour::status(403)
+            .saying(json!({"success": false, "errorMsg": "Wrong \"apiKey\" value."}))
     }
 }

@@ -1,11 +1,14 @@
 //! U-ON.Travel in the table: a pop-up cannot be closed from outside, a call that nobody knows stands in the history all
 //! the same, and a row that went without its recording stays so.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 use simulators::uon::{self, Client, Settings, State};
 
-use super::{Seen, Stand};
+use super::{Seen, Stand, sums};
 
 struct Crm(Running<State>);
 
@@ -71,6 +74,27 @@ impl Stand for Crm {
 
     fn refused(&self) -> u64 {
         self.0.state.refused()
+    }
+
+    fn script(&self) -> &Script {
+        &self.0.state.script
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        sums(&self.0.state.counts())
+    }
+
+    fn throttled(&self) -> (Behaviour, Duration) {
+        // It names no time.
+        let words = json!({"result": 429, "message": "Too many requests"});
+        (
+            Behaviour::status(429).saying(words),
+            Duration::from_millis(100),
+        )
+    }
+
+    fn revoked(&self) -> Behaviour {
+        Behaviour::status(401).saying(json!({"result": 401, "message": "Wrong key"}))
     }
 }
 

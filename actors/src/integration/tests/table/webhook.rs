@@ -2,12 +2,14 @@
 //! for the history.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 use simulators::webhook::{self, Message, State};
 
-use super::{Seen, Stand};
+use super::{Seen, Stand, sums};
 
 struct Receiver(Running<State>);
 
@@ -48,6 +50,30 @@ impl Stand for Receiver {
 
     fn refused(&self) -> u64 {
         self.0.state.refused()
+    }
+
+    fn script(&self) -> &Script {
+        &self.0.state.script
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        sums(&self.0.state.counts())
+    }
+
+    fn throttled(&self) -> (Behaviour, Duration) {
+        let words = Behaviour {
+            retry_after: Some(1),
+            ..Behaviour::status(429)
+        };
+        (words, Duration::from_secs(1))
+    }
+
+    fn revoked(&self) -> Behaviour {
+        Behaviour::status(410)
+    }
+
+    fn says_a_bare_yes(&self) -> bool {
+        true
     }
 }
 
