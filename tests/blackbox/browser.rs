@@ -10,6 +10,30 @@ use serde_json::{Value, json};
 
 use crate::world::{PASSWORD, World};
 
+/// Starts a driver; gives the port it listens on. It picks a free one for IPv4 and then wants the same for IPv6, and ends
+/// when another took that meanwhile, so it is asked more than once.
+fn drive() -> (Child, u16) {
+    for _ in 0..5 {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts: install chromium-driver");
+        let said = BufReader::new(driver.stdout.take().expect("its words"));
+        let port = said.lines().map_while(Result::ok).find_map(|line| {
+            let port = line.split("successfully on port ").nth(1)?;
+            port.trim_end_matches('.').parse().ok()
+        });
+        if let Some(port) = port {
+            return (driver, port);
+        }
+        let _its_end = driver.wait();
+    }
+    panic!("chromedriver tells its port");
+}
+
 /// A window, and the driver behind it.
 pub struct Browser {
     pub client: Client,
@@ -25,25 +49,7 @@ impl Browser {
 
     /// The same, at a server of the test's own.
     pub async fn at(base_url: &str, language: &str, (width, height): (u32, u32)) -> Browser {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts: install chromium-driver");
-        let said = BufReader::new(driver.stdout.take().expect("its words"));
-        let port: u16 = said
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                line.split("successfully on port ")
-                    .nth(1)?
-                    .trim_end_matches('.')
-                    .parse()
-                    .ok()
-            })
-            .expect("chromedriver tells its port");
+        let (driver, port) = drive();
         let arguments = [
             "--headless=new".to_owned(),
             "--no-sandbox".to_owned(),
