@@ -28,3 +28,32 @@ document.addEventListener("click", async (event) => {
   button.classList.add("done");
   setTimeout(() => button.classList.remove("done"), 1500);
 });
+
+// What cannot be undone is asked about first (data-sure holds the question).
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("[data-sure]");
+  if (button && !confirm(button.dataset.sure)) event.preventDefault();
+});
+
+// A failure takes no piece of the page away: a card that is typed in, a piece that looks again by itself. It is said in
+// the corner instead, and so is that the server is not there at all.
+const note = (content) => {
+  const place = document.getElementById("note");
+  place.replaceChildren(content);
+  clearTimeout(note.hides);
+  note.hides = setTimeout(() => place.replaceChildren(), 10000);
+};
+document.addEventListener("htmx:response:error", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.swap !== "outerHTML") return;
+  ctx.swap = "none";
+  const holder = document.createElement("template");
+  holder.innerHTML = ctx.text;
+  note(holder.content);
+});
+document.addEventListener("htmx:error", () => {
+  const said = document.createElement("div");
+  said.className = "alert alert-danger py-2 my-2";
+  said.textContent = document.getElementById("note").dataset.away;
+  note(said);
+});

@@ -5,7 +5,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const stats = JSON.parse(canvas.dataset.stats);
   const { zone, lang } = canvas.dataset;
   const byDay = stats.hours > 48;
-  const shape = byDay ? { day: "2-digit", month: "2-digit" } : { hour: "2-digit", minute: "2-digit" };
+  const shape = byDay ? { day: "2-digit", month: "2-digit" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   const clock = new Intl.DateTimeFormat(lang, { timeZone: zone, ...shape });
   // Every hour has its place, so that a silence is seen as one.
   const sums = new Map();

@@ -51,11 +51,14 @@ pub async fn pass(
             let back: String = url_escape(&visit.here);
             request.into_response(go(&format!("/login?next={back}")))
         }
-        Err(AppError::Unauthenticated) if piece => request.into_response(
-            HttpResponse::Unauthorized()
-                .insert_header(("HX-Redirect", "/login"))
-                .finish(),
-        ),
+        Err(AppError::Unauthenticated) if piece => {
+            let back = shown(request.headers());
+            request.into_response(
+                HttpResponse::Unauthorized()
+                    .insert_header(("HX-Redirect", format!("/login?next={}", url_escape(&back))))
+                    .finish(),
+            )
+        }
         Err(error) => request.error_response(error),
     };
     let mut answer = if browser || piece {
@@ -133,6 +136,7 @@ async fn look(
             here,
             machine: false,
             piece,
+            reads: request.method().is_safe(),
         },
         chosen,
     ))
@@ -270,6 +274,19 @@ fn wants_page(headers: &HeaderMap) -> bool {
         && !headers.contains_key("HX-Request")
 }
 
+/// Path and query of the page in which htmx asks for a piece, as it says itself.
+fn shown(headers: &HeaderMap) -> String {
+    let told = headers
+        .get("HX-Current-URL")
+        .and_then(|address| address.to_str().ok())
+        .and_then(|address| address.parse::<actix_web::http::Uri>().ok());
+    let path = told
+        .as_ref()
+        .and_then(|address| address.path_and_query())
+        .map_or("/", |path| path.as_str());
+    path.to_owned()
+}
+
 /// A failure that a person will read: as a page, or for htmx as one line.
 fn draw_failure(app: &App, visit: &Visit, piece: bool, answer: ServiceResponse) -> ServiceResponse {
     let Some(error) = answer
@@ -281,6 +298,11 @@ fn draw_failure(app: &App, visit: &Visit, piece: bool, answer: ServiceResponse) 
     };
     let mut context = visit.context();
     context.insert("word", error.word());
+    // What was asked for is not there in another language either; nor is it told from what is somebody else's.
+    context.insert(
+        "there",
+        &format!("{}?", visit.here.split('?').next().unwrap_or("/")),
+    );
     let detail = match error {
         AppError::BadRequest(words)
         | AppError::Conflict(words)

@@ -113,6 +113,14 @@ impl Texts {
         text
     }
 
+    /// A text without arguments, where there is one of this key.
+    pub fn known(&self, key: &str) -> Option<String> {
+        self.bundle
+            .get_message(key)
+            .and_then(|message| message.value())
+            .map(|_| self.plain(key))
+    }
+
     /// A text without arguments.
     pub fn plain(&self, key: &str) -> String {
         self.text(key, &HashMap::new())
@@ -163,7 +171,7 @@ mod tests {
             ["n", "of"]
                 .map(|name| (name.to_owned(), tera::Value::from(3)))
                 .into_iter()
-                .chain(["a", "b"].map(|name| (name.to_owned(), tera::Value::from("x")))),
+                .chain(["a", "b", "c", "d"].map(|name| (name.to_owned(), tera::Value::from("x")))),
         );
         for lang in Lang::ALL {
             let texts = Texts::load(&folder, lang).expect("sound texts");

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::locale::Texts;
 
 /// Names of what is filled in, as the locale files have them.
-const NAMES: [&str; 3] = ["a", "b", "c"];
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 /// The text as a reader of this language is told it. Sentences inside sentences, and several in a row, are worded too.
 pub fn tell(texts: &Texts, text: &str) -> String {
@@ -100,12 +100,12 @@ mod tests {
             let texts = texts(lang);
             for (code, sentence) in reason::all() {
                 let mut text = sentence.to_owned();
-                for part in ["Первое", "Второе", "Третье"] {
+                for part in ["Первое", "Второе", "Третье", "Четвёртое"] {
                     text = text.replacen("{}", part, 1);
                 }
                 let told = tell(&texts, &text);
                 assert!(!told.starts_with("said-"), "{code}: {told}");
-                for part in ["Первое", "Второе", "Третье"] {
+                for part in ["Первое", "Второе", "Третье", "Четвёртое"] {
                     assert_eq!(text.contains(part), told.contains(part), "{code}: {told}");
                 }
                 assert_eq!(told == text, lang == Lang::En, "{code}: {told}");

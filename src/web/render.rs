@@ -47,6 +47,7 @@ impl Pages {
             tera.register_filter("span", spell(spoken));
             tera.register_filter("pretty", pretty);
             tera.register_filter("crm", title);
+            tera.register_filter("worded", word(texts[&lang].clone()));
             Ok(tera)
         };
         let (ru, en) = (build(Lang::Ru)?, build(Lang::En)?);
@@ -69,6 +70,11 @@ impl Pages {
             Lang::Ru => self.ru.render(template, context),
             Lang::En => self.en.render(template, context),
         }
+    }
+
+    /// A text outside a template, where there is one of this key.
+    pub fn known(&self, lang: Lang, key: &str) -> Option<String> {
+        self.texts.get(&lang)?.known(key)
     }
 
     /// A text outside a template: error pages, words in JSON for our own scripts.
@@ -212,8 +218,33 @@ fn tell(texts: Arc<Texts>) -> impl tera::Filter {
 /// `name | crm`: a kind's name as people know it; another word as it is.
 fn title(value: &Value, _: &HashMap<String, Value>) -> tera::Result<Value> {
     let name = value.as_str().unwrap_or_default();
-    let kind = actors::crm::find(name);
-    Ok(Value::from(kind.map_or(name, |kind| kind.title)))
+    Ok(Value::from(match (actors::crm::find(name), name) {
+        (Some(kind), _) => kind.title,
+        // Deliveries to chats stand beside those to CRMs.
+        (None, "telegram") => "Telegram",
+        (None, name) => name,
+    }))
+}
+
+/// `word | worded(prefix="did")`: the text `did-WORD`; a word that has none, as it is.
+fn word(texts: Arc<Texts>) -> impl tera::Filter {
+    move |value: &Value, arguments: &HashMap<String, Value>| -> tera::Result<Value> {
+        let word = match value {
+            Value::String(word) => word.clone(),
+            other => other.to_string(),
+        };
+        let prefix = arguments
+            .get("prefix")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let key = format!("{prefix}-{}", key_part(&word));
+        Ok(Value::from(texts.known(&key).unwrap_or(word)))
+    }
+}
+
+/// A name as it stands inside a text's key.
+pub fn key_part(name: &str) -> String {
+    name.replace(['.', '_', ' '], "-")
 }
 
 /// `text | pretty`: JSON on lines of its own, in the order and spelling in which it came; any other text as it is.

@@ -499,6 +499,14 @@ pub fn configure(config: &mut web::ServiceConfig, assets: &std::path::Path) {
             None => resources.push((entry.path, vec![entry.route])),
         }
     }
+    // What cannot be read at all is refused in our own words, as a page where a person asks.
+    config.app_data(web::FormConfig::default().error_handler(|error, _| {
+        AppError::BadRequest(format!("the form cannot be read: {error}")).into()
+    }));
+    config.app_data(web::QueryConfig::default().error_handler(|error, _| {
+        AppError::BadRequest(format!("the address cannot be read: {error}")).into()
+    }));
+    config.app_data(web::PathConfig::default().error_handler(|_, _| AppError::NotFound.into()));
     for (path, routes) in resources {
         let resource = routes
             .into_iter()

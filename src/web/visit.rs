@@ -70,6 +70,8 @@ pub struct Visit {
     pub machine: bool,
     /// htmx asked for a piece of the page only.
     pub piece: bool,
+    /// The page was asked for, and not drawn as the answer to a form.
+    pub reads: bool,
 }
 
 impl Visit {
@@ -91,7 +93,9 @@ impl Visit {
         let mut context = tera::Context::new();
         context.insert("lang", self.lang.as_str());
         context.insert("here", &self.here);
-        context.insert("path", self.here.split('?').next().unwrap_or("/"));
+        let (path, query) = self.here.split_once('?').unwrap_or((&self.here, ""));
+        context.insert("path", path);
+        context.insert("there", &there(path, if self.reads { query } else { "" }));
         context.insert("version", env!("CARGO_PKG_VERSION"));
         if let Some(viewer) = &self.viewer {
             let may = |area| allows(Some(viewer.role), area);
@@ -115,6 +119,16 @@ impl Visit {
     ) -> Result<HttpResponse, AppError> {
         Ok(html(app.pages.render(self.lang, template, context)?))
     }
+}
+
+/// The address of a page with everything that was chosen there but the language, ready for one more `lang=…`.
+pub fn there(path: &str, query: &str) -> String {
+    let kept: String = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.starts_with("lang="))
+        .map(|pair| format!("{pair}&"))
+        .collect();
+    format!("{path}?{kept}")
 }
 
 /// HTML that no cache keeps: pages show live and private things.
@@ -141,5 +155,21 @@ impl FromRequest for Visit {
         ready(found.ok_or_else(|| {
             AppError::unknown(anyhow::anyhow!("{} is not behind the gate", request.path()))
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::there;
+
+    #[test]
+    fn another_language_keeps_what_was_chosen() {
+        for (path, query, leads) in [
+            ("/calls", "", "/calls?"),
+            ("/calls", "lang=en", "/calls?"),
+            ("/calls", "find=29&lang=ru&page=2", "/calls?find=29&page=2&"),
+        ] {
+            assert_eq!(there(path, query), leads);
+        }
     }
 }

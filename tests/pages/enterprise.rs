@@ -112,7 +112,12 @@ async fn settings_are_changed_or_refused_and_a_new_token_holds_at_once() {
         assert!(saved.body.contains(&field), "{days}: {saved:?}");
     }
     let history = door.page(&admin, "/enterprise/0367/history").await;
-    assert!(history.body.contains("events_days: 0 → 365"), "{history:?}");
+    assert!(
+        history
+            .body
+            .contains("days events are kept:</span> 0 → 365"),
+        "{history:?}"
+    );
     // An administrator's form cannot switch the enterprise off: it has no such field.
     let dial =
         serde_json::json!({"UniqueId": "1795194153.9", "Phone": "375291234567", "Token": "x"});

@@ -7,8 +7,10 @@
 //!        └─► given-up [ "no answer within 5s" ]  └─► no-answer [ "5s" ]
 //! ```
 
+mod door;
 mod table;
 
+use door::DOOR;
 use table::{BESIDE, COMMON, KINDS};
 
 /// A sentence of ours, taken apart.
@@ -22,7 +24,7 @@ pub struct Reason {
 
 /// Every sentence: its code, and its English words with `{}` where something is filled in.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [COMMON, KINDS, BESIDE].into_iter().flatten().copied()
+    [COMMON, KINDS, BESIDE, DOOR].into_iter().flatten().copied()
 }
 
 /// The sentence that this text is; the most telling one where it could be several. `None`: it is not ours, or several of

@@ -76,7 +76,7 @@ pub async fn begin(
     let enterprise = chosen(&app, &visit, &form.enterprise)?;
     let speed = form.speed;
     if !(0.1..=100.0).contains(&speed) {
-        return Err(AppError::BadRequest("speed: 0.1 … 100".into()));
+        return Err(AppError::BadRequest("the speed is 0.1 to 100".into()));
     }
     let mut plan = plan(&form, &enterprise)?;
     let bad = |error: crate::emulator::patterns::BadPlan| AppError::BadRequest(error.to_string());
@@ -153,7 +153,7 @@ fn chosen(app: &App, visit: &Visit, number: &str) -> Result<Arc<Enterprise>, App
 fn plan(form: &Wanted, enterprise: &Enterprise) -> Result<Plan, AppError> {
     let seconds = |of: f64| {
         Duration::try_from_secs_f64(of)
-            .map_err(|_| AppError::BadRequest("ring, talk: 0 … 600".into()))
+            .map_err(|_| AppError::BadRequest("ringing and talking take 0 to 600 seconds".into()))
     };
     let split = |c: char| c == ',' || c.is_whitespace();
     let extensions = form
@@ -166,7 +166,7 @@ fn plan(form: &Wanted, enterprise: &Enterprise) -> Result<Plan, AppError> {
         "" => rand::rng().random(),
         seed => seed
             .parse()
-            .map_err(|_| AppError::BadRequest("seed: a whole number".into()))?,
+            .map_err(|_| AppError::BadRequest("the seed is a whole number".into()))?,
     };
     Ok(Plan {
         pattern: form.pattern,

@@ -40,14 +40,28 @@ pub struct Form {
 /// What is told above the page: a text's key, and whether it is good news.
 type Said = (&'static str, bool);
 
+/// What the page is told by the address that a form leads to.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    /// Something was saved just now.
+    saved: String,
+}
+
 /// `GET /enterprise/{number}/host`
 pub async fn page(
     app: State,
     visit: Visit,
     number: web::Path<String>,
+    done: web::Query<Done>,
 ) -> Result<HttpResponse, AppError> {
     let enterprise = find(&app, &visit, &number).await?;
-    draw(&app, &visit, &enterprise, ("", true)).await
+    let said = if done.saved.is_empty() {
+        ""
+    } else {
+        "people-done"
+    };
+    draw(&app, &visit, &enterprise, (said, true)).await
 }
 
 /// `POST /enterprise/{number}/host/{action}`: kind, make, bring, accept or refuse.
@@ -75,7 +89,7 @@ pub async fn act(
         _ => return Err(AppError::NotFound),
     };
     if said.0.is_empty() {
-        return Ok(go(&format!("/enterprise/{number}/host")));
+        return Ok(go(&format!("/enterprise/{number}/host?saved=1")));
     }
     let enterprise = find(&app, &visit, &number).await?;
     draw(&app, &visit, &enterprise, said).await

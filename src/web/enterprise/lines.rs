@@ -29,14 +29,34 @@ pub struct Form {
     phone: String,
 }
 
+/// What is told above the page.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// A change was made just now.
+    saved: String,
+    #[serde(skip)]
+    problem: String,
+}
+
+impl Told {
+    fn problem(words: impl Into<String>) -> Told {
+        Told {
+            problem: words.into(),
+            ..Told::default()
+        }
+    }
+}
+
 /// `GET /enterprise/{number}/lines`
 pub async fn page(
     app: State,
     visit: Visit,
     number: web::Path<String>,
+    told: web::Query<Told>,
 ) -> Result<HttpResponse, AppError> {
     let enterprise = find(&app, &visit, &number).await?;
-    draw(&app, &visit, &enterprise, None, "")
+    draw(&app, &visit, &enterprise, None, &told)
 }
 
 /// `POST /enterprise/{number}/lines`: adds a line or changes it.
@@ -54,12 +74,20 @@ pub async fn save(
             &visit,
             &enterprise,
             Some(&form),
-            "the line: 1 … 80 characters, as the host names its trunk",
+            &Told::problem("the line: 1 … 80 characters, as the host names its trunk"),
         );
     }
     let rules = match read(&form.rules) {
         Ok(rules) => rules,
-        Err(words) => return draw(&app, &visit, &enterprise, Some(&form), &words),
+        Err(words) => {
+            return draw(
+                &app,
+                &visit,
+                &enterprise,
+                Some(&form),
+                &Told::problem(words),
+            );
+        }
     };
     let line = Line {
         name: form.name.trim().to_owned(),
@@ -77,7 +105,10 @@ pub async fn save(
         move |conn, _| enterprises::save_line(conn, id, &place, &line),
     )
     .await?;
-    Ok(go(&format!("/enterprise/{}/lines", enterprise.number)))
+    Ok(go(&format!(
+        "/enterprise/{}/lines?saved=1",
+        enterprise.number
+    )))
 }
 
 /// `POST /enterprise/{number}/lines/remove`
@@ -101,7 +132,10 @@ pub async fn remove(
         move |conn, _| enterprises::remove_line(conn, id, &place),
     )
     .await?;
-    Ok(go(&format!("/enterprise/{}/lines", enterprise.number)))
+    Ok(go(&format!(
+        "/enterprise/{}/lines?saved=1",
+        enterprise.number
+    )))
 }
 
 /// `POST /enterprise/{number}/lines/try`: what becomes of a number by the rules of the form, saved or not.
@@ -152,7 +186,7 @@ fn read(text: &str) -> Result<Vec<NumberRule>, String> {
             let (pattern, replacement) = line
                 .rsplit_once("=>")
                 .filter(|(pattern, _)| !pattern.trim().is_empty())
-                .ok_or_else(|| format!("{line}: a rule is written ^80(\\d{{9}})$ => +375$1"))?;
+                .ok_or_else(|| format!("{line}: a rule is a regular expression, then => and what replaces the match"))?;
             let rule = NumberRule {
                 pattern: pattern.trim().into(),
                 replacement: replacement.trim().into(),
@@ -171,7 +205,7 @@ fn draw(
     visit: &Visit,
     enterprise: &Enterprise,
     typed: Option<&Form>,
-    problem: &str,
+    told: &Told,
 ) -> Result<HttpResponse, AppError> {
     let shown = |place: &str, line: &Line| {
         let rules: Vec<String> = line
@@ -197,11 +231,12 @@ fn draw(
         wrong["line"] = place.into();
         wrong["name"] = typed.name.as_str().into();
         wrong["rules"] = typed.rules.as_str().into();
-        wrong["problem"] = problem.into();
+        wrong["problem"] = told.problem.as_str().into();
     }
     lines.push(fresh);
     let mut context = context(visit, enterprise, "lines")?;
     context.insert("lines", &lines);
+    context.insert("saved", &!told.saved.is_empty());
     visit.page(app, "enterprise/lines.html", &context)
 }
 

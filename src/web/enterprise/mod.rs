@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use crate::error::AppError;
 use crate::state::App;
 use crate::web::session::policy::Role;
-use crate::web::visit::{Scope, Visit};
+use crate::web::visit::{Scope, Visit, there};
 
 /// The enterprise of this number, if the visitor may see it.
 pub async fn find(app: &App, visit: &Visit, number: &str) -> Result<Arc<Enterprise>, AppError> {
@@ -98,6 +98,15 @@ pub async fn spread(app: &App, number: &str) {
     }
 }
 
+/// Where the page of a tab is.
+fn address(number: &str, tab: &str) -> String {
+    match tab {
+        "settings" => format!("/enterprise/{number}"),
+        "log" => format!("/enterprise/{number}/integrations/log"),
+        tab => format!("/enterprise/{number}/{tab}"),
+    }
+}
+
 /// What every page of an enterprise shows above its own.
 pub fn context(
     visit: &Visit,
@@ -107,6 +116,10 @@ pub fn context(
     let mut context = visit.context();
     let wide = visit.viewer()?.role == Role::Superadmin;
     context.insert("tab", tab);
+    if !visit.reads {
+        // The answer to a form has the form's address, which nobody can open.
+        context.insert("there", &there(&address(&enterprise.number, tab), ""));
+    }
     context.insert("wide", &wide);
     context.insert("zone", enterprise.time_zone.name());
     context.insert(

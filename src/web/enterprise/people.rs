@@ -11,7 +11,7 @@ use actors::cache::Enterprise;
 use actors::store::users::{self, NewUser, User};
 use actors::store::{Conn, StoreError, audit, sessions};
 use chrono::Utc;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{context, find, note, spread};
@@ -20,10 +20,10 @@ use crate::state::App;
 use crate::web::session::State;
 use crate::web::session::password;
 use crate::web::session::policy::Role;
-use crate::web::visit::Visit;
+use crate::web::visit::{Visit, there};
 
 /// The forms of the page; which fields count depends on the action.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Form {
     login: String,
@@ -60,6 +60,10 @@ struct Told {
     problem: &'static str,
     about: String,
     password: String,
+    /// What was done, where nothing else shows it: a text's key.
+    done: &'static str,
+    /// The form that was refused: its action, and what was typed.
+    typed: Option<Box<(String, Form)>>,
 }
 
 impl Told {
@@ -122,14 +126,21 @@ async fn serve(
     action: &str,
     form: Form,
 ) -> Result<Told, AppError> {
-    match action {
+    let typed = Box::new((action.to_owned(), form.clone()));
+    let told = match action {
         "add" => add(app, visit, whose, form).await,
         "save" => save(app, visit, whose, form).await,
         "password" => renew(app, visit, whose, form).await,
         "end" => end(app, visit, whose, form).await,
         "extension" | "drop" => extension(app, visit, whose, action, form).await,
         _ => Err(AppError::NotFound),
-    }
+    }?;
+    let (refused, quiet) = (!told.problem.is_empty(), told.password.is_empty());
+    Ok(Told {
+        typed: Some(typed).filter(|_| refused),
+        done: if refused || !quiet { "" } else { "people-done" },
+        ..told
+    })
 }
 
 async fn add(app: &App, visit: &Visit, whose: &Whose, form: Form) -> Result<Told, AppError> {
@@ -370,6 +381,11 @@ async fn draw(
         let viewer = visit.viewer()?;
         (viewer.user, enterprise.is_none())
     };
+    let typed = |action: &str| {
+        let typed = told.typed.as_deref().filter(|(of, _)| of == action);
+        typed.map(|(_, form)| form.clone())
+    };
+    let refused = typed("save");
     let (rows, free) = app
         .store
         .read(move |conn| {
@@ -386,10 +402,17 @@ async fn draw(
                     .into_iter()
                     .map(|open| json!({"id": open.id, "address": open.address, "agent": open.agent, "last_seen_at": open.last_seen_at}))
                     .collect();
-                rows.push(json!({
+                let mut row = json!({
                     "login": user.login, "name": user.full_name, "role": user.role, "active": user.active,
                     "extensions": extensions.join(", "), "sessions": open, "own": user.id == own,
-                }));
+                });
+                if let Some(typed) = refused.as_ref().filter(|typed| typed.login == user.login) {
+                    row["typed"] = json!({
+                        "name": typed.name, "role": typed.role, "extensions": typed.extensions,
+                        "active": !typed.active.is_empty(),
+                    });
+                }
+                rows.push(row);
             }
             let free = match enterprise {
                 Some(enterprise) => users::free_extensions(conn, enterprise)?,
@@ -415,6 +438,10 @@ async fn draw(
         Whose::Installation => "/people".to_owned(),
     };
     context.insert("root", &root);
+    context.insert("there", &there(&root, ""));
+    context.insert("new", &typed("add").unwrap_or_default());
+    context.insert("new_extension", &typed("extension").unwrap_or_default());
+    context.insert("done", told.done);
     context.insert("wide", &wide);
     context.insert("people", &rows);
     context.insert("free", &free);

@@ -9,7 +9,7 @@ use actors::telegram::answer::Answer;
 use actors::telegram::{api, trial};
 use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{change, context, find, joining};
@@ -20,7 +20,7 @@ use crate::web::session::State;
 use crate::web::visit::Visit;
 
 /// The page's forms.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Form {
     token: String,
@@ -39,7 +39,7 @@ pub async fn page(
     number: web::Path<String>,
 ) -> Result<HttpResponse, AppError> {
     let enterprise = find(&app, &visit, &number).await?;
-    draw(&app, &visit, &enterprise, ("", String::new()), None).await
+    draw(&app, &visit, &enterprise, ("", String::new()), (None, None)).await
 }
 
 /// `GET /enterprise/{number}/telegram/chats`: the chats and the codes as they stand now, for the page that is open.
@@ -69,7 +69,7 @@ pub async fn act(
         "add" | "remove" | "test" => {
             let Ok(chat) = form.chat.trim().parse::<i64>() else {
                 let said = ("telegram-no-chat", String::new());
-                return draw(&app, &visit, &enterprise, said, None).await;
+                return draw(&app, &visit, &enterprise, said, (None, Some(&form))).await;
             };
             let id = enterprise.id;
             match action.as_str() {
@@ -132,7 +132,8 @@ pub async fn act(
         _ => return Err(AppError::NotFound),
     };
     let enterprise = find(&app, &visit, &number).await?;
-    draw(&app, &visit, &enterprise, done, made).await
+    let typed = Some(&*form).filter(|_| done.0 == "telegram-bad-token");
+    draw(&app, &visit, &enterprise, done, (made, typed)).await
 }
 
 /// What is to be said: a text's key and the other side's words.
@@ -206,7 +207,7 @@ async fn draw(
     visit: &Visit,
     enterprise: &Enterprise,
     (said, words): Said,
-    made: Option<joining::Made>,
+    (made, typed): (Option<joining::Made>, Option<&Form>),
 ) -> Result<HttpResponse, AppError> {
     let mut context = context(visit, enterprise, "telegram")?;
     insert_chats(app, enterprise, &mut context).await?;
@@ -221,6 +222,7 @@ async fn draw(
     context.insert("good", &["telegram-saved", "telegram-sent"].contains(&said));
     context.insert("words", &words);
     context.insert("made", &made);
+    context.insert("typed", typed.unwrap_or(&Form::default()));
     context.insert("hours", &joining::HOURS);
     visit.page(app, "enterprise/telegram.html", &context)
 }

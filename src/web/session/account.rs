@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{State, password};
 use crate::error::AppError;
-use crate::web::visit::{Viewer, Visit, go};
+use crate::web::visit::{Viewer, Visit, go, there};
 
 /// A new password, with the one it replaces.
 #[derive(Deserialize)]
@@ -130,6 +130,7 @@ async fn draw(
         .and_then(|id| app.cache.by_id(id))
         .map_or("UTC", |enterprise| enterprise.time_zone.name());
     let mut context = visit.context();
+    context.insert("there", &there("/account", ""));
     context.insert("sessions", &open);
     context.insert("problem", problem);
     context.insert("success", success);

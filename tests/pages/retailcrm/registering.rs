@@ -7,7 +7,7 @@ async fn a_module_is_registered_as_retailcrm_wants_it_and_again_without_harm() {
     let scene = Scene::new().await;
     let page = scene.door.page(&scene.admin, PAGE).await;
     assert!(
-        page.status == 200 && page.body.contains("<title>june — RetailCRM"),
+        page.status == 200 && page.body.contains("<title>RetailCRM · june"),
         "{page:?}"
     );
     scene.registered().await;
