@@ -35,6 +35,12 @@ document.addEventListener("click", (event) => {
   if (button && !confirm(button.dataset.sure)) event.preventDefault();
 });
 
+// An answer that stands there belongs to the question before: it goes when the next is asked.
+document.addEventListener("htmx:before:request", (event) => {
+  const { target } = event.detail.ctx;
+  if (!event.defaultPrevented && target instanceof Element && target.matches("[data-answer]")) target.replaceChildren();
+});
+
 // A failure takes no piece of the page away: a card that is typed in, a piece that looks again by itself. It is said in
 // the corner instead, and so is that the server is not there at all.
 const note = (content) => {
@@ -56,4 +62,17 @@ document.addEventListener("htmx:error", () => {
   said.className = "alert alert-danger py-2 my-2";
   said.textContent = document.getElementById("note").dataset.away;
   note(said);
+});
+
+// Who works with the keyboard stays where they were when a piece is drawn anew.
+document.addEventListener("htmx:before:swap", (event) => {
+  const active = document.activeElement;
+  const { target } = event.detail.ctx;
+  if (!(target instanceof Element) || active === document.body || !target.contains(active)) return;
+  const post = (active.closest("[hx-post]") ?? active).getAttribute("hx-post");
+  const again = active.id ? `#${CSS.escape(active.id)}` : post ? `form[hx-post="${CSS.escape(post)}"] [type="submit"], button[hx-post="${CSS.escape(post)}"]` : "";
+  if (!again) return;
+  document.addEventListener("htmx:after:swap", () => {
+    if (document.activeElement === document.body) document.querySelector(again)?.focus();
+  }, { once: true });
 });

@@ -72,6 +72,13 @@ impl Pages {
         }
     }
 
+    /// One of our sentences in this language, outside a template.
+    pub fn told(&self, lang: Lang, text: &str) -> String {
+        self.texts
+            .get(&lang)
+            .map_or_else(|| text.to_owned(), |texts| reasons::tell(texts, text))
+    }
+
     /// A text outside a template, where there is one of this key.
     pub fn known(&self, lang: Lang, key: &str) -> Option<String> {
         self.texts.get(&lang)?.known(key)

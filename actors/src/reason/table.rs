@@ -57,6 +57,12 @@ pub const COMMON: &[(&str, &str)] = &[
         "{} is at {}, a private or reserved address; only the operator can allow that (deliveries.private_networks)",
     ),
     (
+        "no-base64",
+        "is not base64; a secret looks like whsec_ and 32 letters or more",
+    ),
+    ("secret-length", "has {} bytes; a secret has from 24 to 64"),
+    ("amo-into-unsorted", "unsorted"),
+    (
         "surrendered",
         "switched off: nothing was taken since {}; the last time: {}",
     ),

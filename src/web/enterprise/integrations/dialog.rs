@@ -231,9 +231,18 @@ pub async fn test(
     app.store.write(move |conn| logs::add(conn, &log)).await?;
     let mut context = visit.context();
     context.insert("verdict", verdict);
-    context.insert("words", &words);
+    let shown = labelled(&app, &visit, kind, &words).unwrap_or(words);
+    context.insert("words", &shown);
     context.insert("milliseconds", &milliseconds);
     visit.page(&app, "enterprise/integrations/verdict.html", &context)
+}
+
+/// What is wrong with the settings, with the field called as the card calls it.
+fn labelled(app: &App, visit: &Visit, kind: &Kind, words: &str) -> Option<String> {
+    let (field, fault) = words.split_once(": ")?;
+    let key = format!("integration-{}-{field}", kind.name);
+    let label = app.pages.known(visit.lang, &key)?;
+    Some(format!("{label}: {}", app.pages.told(visit.lang, fault)))
 }
 
 /// The locale files' word (`integration-test-…`) for how a CRM said no.
