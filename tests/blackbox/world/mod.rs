@@ -19,7 +19,7 @@ use actors::store::users::{self, NewUser};
 use actors::store::{Options, Store, telegram as subscribers};
 use chrono::Utc;
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 use simulators::retailcrm::{Account, NewAccount};
 use simulators::server::Running;
 use simulators::telegram::{Bot, NewBot, NewChat};
@@ -82,6 +82,8 @@ pub struct World {
 pub struct Plan {
     place: Place,
     settings: Vec<(String, String)>,
+    /// What June has beside RetailCRM.
+    more: Vec<(&'static str, Value)>,
 }
 
 enum Place {
@@ -131,7 +133,12 @@ impl World {
 
     /// Waits until nothing is left to be told, and fails with what is.
     pub fn settle(&self) {
-        let done = until_within(Duration::from_secs(60), || (self.left() == 0).then_some(()));
+        self.settle_within(Duration::from_secs(60));
+    }
+
+    /// The same, where CRMs that take a few requests a second have much to hear.
+    pub fn settle_within(&self, limit: Duration) {
+        let done = until_within(limit, || (self.left() == 0).then_some(()));
         assert!(
             done.is_some(),
             "left over: {}",
@@ -189,7 +196,15 @@ impl Plan {
             settings: usual
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .to_vec(),
+            more: Vec::new(),
         }
+    }
+
+    /// June is connected to this as well.
+    pub fn connect(mut self, kind: &'static str, mut settings: Value) -> Plan {
+        settings["enabled"] = true.into();
+        self.more.push((kind, settings));
+        self
     }
 
     /// Another value of a setting, by its name in `config.default.toml`.
@@ -213,7 +228,7 @@ impl Plan {
             retailcrm::start_in_thread("127.0.0.1:0", crm_settings()).expect("the CRM's stand-in");
         let telegram =
             telegram::start_in_thread("127.0.0.1:0", bot_settings()).expect("Telegram's stand-in");
-        let store = furnish(&url, &crm.base_url);
+        let store = furnish(&url, &crm.base_url, self.more);
         let mut settings = self.settings;
         settings.extend([
             ("database.url".to_owned(), url.clone()),
@@ -269,7 +284,7 @@ fn bot_settings() -> telegram::Settings {
 }
 
 /// Brings the database to its form and puts the enterprises and people in.
-fn furnish(url: &str, crm: &str) -> Store {
+fn furnish(url: &str, crm: &str, more: Vec<(&'static str, Value)>) -> Store {
     let store = Store::open(
         url,
         vault(),
@@ -289,7 +304,13 @@ fn furnish(url: &str, crm: &str) -> Store {
                 let now = Utc::now();
                 users::add(conn, &user(None, "root", "superadmin", password), now)?;
                 for enterprise in [JUNE, JULY] {
-                    let id = enterprises::add(conn, &vault, &row(&enterprise, &crm), now)?;
+                    let mut row = row(&enterprise, &crm);
+                    if enterprise.number == JUNE.number {
+                        for (kind, settings) in &more {
+                            row.integrations[*kind] = settings.clone();
+                        }
+                    }
+                    let id = enterprises::add(conn, &vault, &row, now)?;
                     subscribers::subscribe(conn, id, enterprise.chat, enterprise.name, now)?;
                     for role in ROLES {
                         let login = format!("{role}@{}", enterprise.name);

@@ -1,6 +1,8 @@
 //! The worst moments: the server killed, the database killed, again and again under load. What was answered 200 is
 //! there afterwards, and everybody was told once.
 
+mod every_crm;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
