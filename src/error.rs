@@ -41,6 +41,9 @@ pub enum AppError {
     /// Known, but this kind of page is not for that role.
     #[error("your role does not open this page")]
     Forbidden,
+    /// Known, with a password that somebody else knows too.
+    #[error("choose a password of your own first: the one you have was made for you")]
+    PasswordOnce,
     /// The form's token is missing or stale.
     #[error("the form is out of date: reload the page and send it again")]
     StaleForm,
@@ -80,6 +83,7 @@ impl AppError {
             AppError::Crm(_) => "crm",
             AppError::Host(error) => error.word(),
             AppError::Forbidden => "forbidden",
+            AppError::PasswordOnce => "password-once",
             AppError::StaleForm => "stale-form",
             AppError::BadRequest(_) => "bad-request",
             AppError::Conflict(_) => "conflict",
@@ -106,7 +110,9 @@ impl ResponseError for AppError {
             AppError::Denied(_) => StatusCode::UNAUTHORIZED,
             AppError::Crm(_) => StatusCode::BAD_GATEWAY,
             AppError::Host(error) => host_status(error),
-            AppError::Forbidden | AppError::StaleForm => StatusCode::FORBIDDEN,
+            AppError::Forbidden | AppError::PasswordOnce | AppError::StaleForm => {
+                StatusCode::FORBIDDEN
+            }
             AppError::BadRequest(_) => StatusCode::BAD_REQUEST,
             AppError::Conflict(_) => StatusCode::CONFLICT,
             AppError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -230,6 +236,7 @@ mod tests {
             (HostError::AsteriskNotRunning.into(), 502),
             (HostError::UnknownExtension("159".into()).into(), 400),
             (AppError::Forbidden, 403),
+            (AppError::PasswordOnce, 403),
             (AppError::StaleForm, 403),
             (AppError::BadRequest("x".into()), 400),
             (AppError::Conflict("x".into()), 409),

@@ -213,6 +213,7 @@ async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
         full_name: String::new(),
         role: Role::Superadmin.as_str().into(),
         password_hash: password::hash(&word)?,
+        password_once: told,
         language: String::new(),
     };
     let entry = NewEntry {
@@ -231,7 +232,9 @@ async fn greet_first_start(store: &Store) -> anyhow::Result<()> {
         .await?;
     log::info!("first start: made the superadmin \"admin\"");
     if told {
-        println!("\n  Log in as:  admin\n  Password:   {word}\n  It is shown this once.\n");
+        println!(
+            "\n  Log in as:  admin\n  Password:   {word}\n  It is shown this once; another is chosen after the first login.\n"
+        );
     }
     Ok(())
 }

@@ -82,6 +82,7 @@ async fn add_user(store: &Store, settings: &Settings, add: Add) -> anyhow::Resul
         full_name: add.name,
         role: role.as_str().into(),
         password_hash: password::hash(&word)?,
+        password_once: told,
         language: add.language,
     };
     let login = new.login.clone();
@@ -150,7 +151,7 @@ async fn renew(store: &Store, login: String) -> anyhow::Result<()> {
         .write(move |conn| {
             let user = users::by_login(conn, &name)?.ok_or(StoreError::NotFound)?;
             let now = Utc::now();
-            users::set_password(conn, user.id, &hash, now)?;
+            users::set_password(conn, user.id, &hash, told, now)?;
             sessions::delete_all(conn, user.id)?;
             let what = json!({"login": name});
             audit::add(conn, &entry(user.enterprise, "user.password", what), now)

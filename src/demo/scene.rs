@@ -113,6 +113,7 @@ pub async fn furnish(store: &Store, crm: &str, login: &str, word: &str) -> anyho
         full_name: String::new(),
         role: Role::Superadmin.as_str().into(),
         password_hash: password::hash(word)?,
+        password_once: false,
         language: String::new(),
     };
     let people: serde_json::Map<String, serde_json::Value> = PEOPLE

@@ -23,6 +23,9 @@ use crate::state::App;
 /// Largest form or JSON body of a page.
 const LARGEST_FORM: usize = 256 << 10;
 
+/// Where a password is chosen.
+const ACCOUNT: &str = "/account";
+
 /// Scripts, styles and connections of our own only; nothing inline, no frames around us.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
     connect-src 'self'; media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -59,6 +62,12 @@ pub async fn pass(
                     .finish(),
             )
         }
+        Err(AppError::PasswordOnce) if browser => request.into_response(go(ACCOUNT)),
+        Err(AppError::PasswordOnce) if piece => request.into_response(
+            HttpResponse::Forbidden()
+                .insert_header(("HX-Redirect", ACCOUNT))
+                .finish(),
+        ),
         Err(error) => request.error_response(error),
     };
     let mut answer = if browser || piece {
@@ -164,6 +173,15 @@ async fn admit(
         } else {
             AppError::Forbidden
         });
+    }
+    if area.needs_session()
+        && area != Area::Account
+        && visit
+            .viewer
+            .as_ref()
+            .is_some_and(|viewer| viewer.must_choose)
+    {
+        return Err(AppError::PasswordOnce);
     }
     match &visit.viewer {
         Some(viewer) if area.needs_session() && !request.method().is_safe() => {

@@ -26,6 +26,8 @@ pub struct Viewer {
     pub csrf: String,
     /// Language chosen by the user, if any.
     pub language: Option<Lang>,
+    /// Somebody else knows this person's password: nothing opens but the page where another is chosen.
+    pub must_choose: bool,
 }
 
 /// Whose rows a query may touch; made only from a viewer, taken by every query for a person.
@@ -98,11 +100,11 @@ impl Visit {
         context.insert("there", &there(path, if self.reads { query } else { "" }));
         context.insert("version", env!("CARGO_PKG_VERSION"));
         if let Some(viewer) = &self.viewer {
-            let may = |area| allows(Some(viewer.role), area);
+            let may = |area| !viewer.must_choose && allows(Some(viewer.role), area);
             context.insert(
                 "viewer",
                 &serde_json::json!({
-                    "name": viewer.name, "login": viewer.login, "role": viewer.role, "csrf": viewer.csrf,
+                    "name": viewer.name, "login": viewer.login, "role": viewer.role, "csrf": viewer.csrf, "must_choose": viewer.must_choose,
                     "live": may(Area::Live), "calls": may(Area::Calls), "admin": may(Area::Admin), "system": may(Area::System),
                 }),
             );

@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "tests may stop at the first surprise")]
 
+mod first_start;
 mod refusals;
 mod running_server;
 mod setting_up;

@@ -1,5 +1,6 @@
 //! A terminal in a folder of its own: runs the program, types into it, reads what it says.
 
+use std::fs::File;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
@@ -93,6 +94,22 @@ impl Terminal {
             .stderr(Stdio::null())
             .spawn()
             .expect("the program starts")
+    }
+
+    /// The same; what it says goes into these files of the terminal's folder.
+    pub fn start_noted(&self, line: &str, out: &str, err: &str) -> Child {
+        let file = |name: &str| File::create(self.folder.path().join(name)).expect("a file");
+        self.program(line)
+            .stdin(Stdio::null())
+            .stdout(file(out))
+            .stderr(file(err))
+            .spawn()
+            .expect("the program starts")
+    }
+
+    /// A file of the terminal's folder.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).expect("a file")
     }
 
     /// (who, action, what) of every audit row, in order.

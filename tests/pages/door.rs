@@ -162,7 +162,7 @@ impl Door {
             cookie,
             csrf: String::new(),
         };
-        let page = self.page(&browser, "/calls").await;
+        let page = self.page(&browser, "/account").await;
         let mark = "name=\"csrf\" value=\"";
         let at = page.body.find(mark).expect("a form with a token") + mark.len();
         let csrf = page.body[at..]
@@ -269,6 +269,7 @@ fn user(enterprise: Option<i64>, login: &str, role: &str, hash: &str) -> NewUser
         full_name: String::new(),
         role: role.into(),
         password_hash: hash.into(),
+        password_once: false,
         language: String::new(),
     }
 }

@@ -39,6 +39,38 @@ async fn an_administrator_adds_a_person_who_then_logs_in() {
     let password = shown(&made);
     assert!(made.status == 200 && password.len() >= 20, "{made:?}");
     let vera = door.log_in_as("vera", &password).await;
+    // The administrator has seen that password.
+    assert_eq!(
+        door.page(&vera, "/calls").await.header("location"),
+        "/account"
+    );
+    let piece = door.get(&vera, "/calls", &[("HX-Request", "true")]).await;
+    assert_eq!(
+        (piece.status, piece.header("hx-redirect")),
+        (403, "/account")
+    );
+    let json = door.get(&vera, "/api/calls", &[]).await;
+    assert_eq!(
+        (json.status, &json.json()["error"]),
+        (403, &"password-once".into())
+    );
+    let same = [
+        ("old", password.as_str()),
+        ("new", &password),
+        ("again", &password),
+    ];
+    let same = send(&door, &vera, "/account/password", &same).await;
+    assert!(
+        same.body.contains("the same as the present one"),
+        "{same:?}"
+    );
+    let own = [
+        ("old", password.as_str()),
+        ("new", "a word of Vera's own"),
+        ("again", "a word of Vera's own"),
+    ];
+    let chosen = send(&door, &vera, "/account/password", &own).await;
+    assert_eq!(chosen.header("location"), "/", "{chosen:?}");
     assert_eq!(door.page(&vera, "/calls").await.status, 200);
     assert_eq!(
         door.page(&vera, PEOPLE).await.status,

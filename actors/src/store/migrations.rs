@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     migration!("2026-11-21-000000_commands"),
     migration!("2026-11-22-000000_crm"),
     migration!("2026-11-23-000000_joining"),
+    migration!("2026-11-24-000000_password_once"),
 ];
 
 /// The words in which the databases differ: (word, SQLite, PostgreSQL). See migrations/README.md.

@@ -42,6 +42,7 @@ diesel::table! {
         active -> Bool,
         created_at -> Timestamp,
         updated_at -> Timestamp,
+        password_once -> Bool,
     }
 }
 

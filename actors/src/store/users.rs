@@ -19,6 +19,8 @@ pub struct NewUser {
     /// superadmin, admin, supervisor or operator.
     pub role: String,
     pub password_hash: String,
+    /// Somebody else knows the password: its owner has to choose another before anything else.
+    pub password_once: bool,
     /// "ru", "en" or empty for the enterprise's.
     pub language: String,
 }
@@ -38,6 +40,8 @@ pub struct User {
     pub created_at: DateTime<Utc>,
     #[diesel(deserialize_as = Time)]
     pub updated_at: DateTime<Utc>,
+    /// As in `NewUser`.
+    pub password_once: bool,
 }
 
 impl std::fmt::Debug for User {
@@ -64,6 +68,7 @@ pub fn add(conn: &mut Conn, new: &NewUser, now: DateTime<Utc>) -> Result<i64, St
                 users::full_name.eq(&new.full_name),
                 users::role.eq(&new.role),
                 users::password_hash.eq(&new.password_hash),
+                users::password_once.eq(new.password_once),
                 users::language.eq(&new.language),
                 users::created_at.eq(now),
                 users::updated_at.eq(now),
@@ -115,7 +120,7 @@ pub fn count(conn: &mut Conn) -> Result<i64, StoreError> {
     Ok(on!(conn, c => users::table.count().get_result(c)?))
 }
 
-/// Replaces a person's password.
+/// Replaces a person's password, by one that its owner chose or (`once`) by one that somebody else knows.
 ///
 /// # Errors
 /// `NotFound`.
@@ -123,11 +128,12 @@ pub fn set_password(
     conn: &mut Conn,
     user: i64,
     password_hash: &str,
+    once: bool,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let changed = on!(conn, c => {
         diesel::update(users::table.filter(users::id.eq(user)))
-            .set((users::password_hash.eq(password_hash), users::updated_at.eq(Time::from(now))))
+            .set((users::password_hash.eq(password_hash), users::password_once.eq(once), users::updated_at.eq(Time::from(now))))
             .execute(c)?
     });
     if changed == 0 {

@@ -164,6 +164,7 @@ async fn add(app: &App, visit: &Visit, whose: &Whose, form: Form) -> Result<Told
         full_name: form.name.trim().to_owned(),
         role: role.as_str().to_owned(),
         password_hash: hash,
+        password_once: true,
         language: String::new(),
     };
     let what =
@@ -221,7 +222,7 @@ async fn renew(app: &App, visit: &Visit, whose: &Whose, form: Form) -> Result<To
     let hash = hashed(word.clone()).await?;
     let (id, what) = (user.id, json!({"login": user.login}));
     write(app, visit, whose, ("user.password", what), move |conn| {
-        users::set_password(conn, id, &hash, Utc::now())?;
+        users::set_password(conn, id, &hash, true, Utc::now())?;
         sessions::delete_all(conn, id).map(drop)
     })
     .await?;

@@ -92,6 +92,7 @@ pub async fn guest(app: &App, cookie: &str) -> Result<Option<Viewer>, AppError> 
             .vault()
             .fingerprint(&format!("csrf {}", claims.sid)),
         language: Lang::parse(&enterprise.language),
+        must_choose: false,
     }))
 }
 

@@ -39,6 +39,9 @@ pub async fn change(
     if new != again {
         return draw(&app, &visit, "account-differ", "").await;
     }
+    if new == old {
+        return draw(&app, &visit, "account-same", "").await;
+    }
     // Whoever holds a stolen session must not guess the password here.
     app.throttle
         .take(&viewer.login, &visit.address)
@@ -65,7 +68,7 @@ pub async fn change(
     app.store
         .write(move |conn| {
             let now = Utc::now();
-            users::set_password(conn, viewer.user, &hash, now)?;
+            users::set_password(conn, viewer.user, &hash, false, now)?;
             for session in sessions::list(conn, viewer.user, now)?
                 .iter()
                 .filter(|open| open.id != viewer.session)
@@ -75,6 +78,9 @@ pub async fn change(
             audit::add(conn, &entry, now)
         })
         .await?;
+    if visit.viewer()?.must_choose {
+        return Ok(go("/"));
+    }
     draw(&app, &visit, "", "account-changed").await
 }
 

@@ -63,6 +63,7 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Viewer>, AppError> {
         session: session.id,
         csrf: session.csrf,
         language: Lang::parse(&user.language),
+        must_choose: user.password_once,
     }))
 }
 

@@ -356,6 +356,7 @@ fn furnish(url: &str, outside: &Outside, secrets: &RefCell<Vec<Secret>>) -> Stor
                     full_name: String::new(),
                     role: (*role).into(),
                     password_hash: hash.clone(),
+                    password_once: false,
                     language: String::new(),
                 };
                 users::add(conn, &new, now)?;

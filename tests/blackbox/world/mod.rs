@@ -357,6 +357,7 @@ fn user(enterprise: Option<i64>, login: &str, role: &str, hash: &str) -> NewUser
         full_name: String::new(),
         role: role.into(),
         password_hash: hash.into(),
+        password_once: false,
         language: String::new(),
     }
 }

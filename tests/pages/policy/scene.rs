@@ -328,6 +328,7 @@ fn person(enterprise: i64, number: &str, hash: &str) -> NewUser {
         full_name: String::new(),
         role: "operator".into(),
         password_hash: hash.into(),
+        password_once: false,
         language: String::new(),
     }
 }

@@ -26,6 +26,7 @@ fn user(enterprise: Option<i64>, login: &str) -> NewUser {
         full_name: format!("name of {login}"),
         role: "admin".into(),
         password_hash: "$argon2id$".into(),
+        password_once: false,
         language: String::new(),
     }
 }
@@ -39,7 +40,7 @@ fn people_log_in(database: &TestDatabase) {
     let twice = wait(store.write(move |conn| users::add(conn, &user(None, "ivan"), noon())));
     assert!(matches!(twice, Err(StoreError::Taken(_))));
     write(&store, move |conn| {
-        users::set_password(conn, id, "$argon2id$2", noon())
+        users::set_password(conn, id, "$argon2id$2", true, noon())
     });
     let found = wait(store.read(|conn| users::by_login(conn, "ivan")))
         .unwrap()

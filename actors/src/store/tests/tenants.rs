@@ -26,6 +26,7 @@ fn user(enterprise: Option<i64>, login: &str) -> NewUser {
         full_name: format!("name of {login}"),
         role: "admin".into(),
         password_hash: "$argon2id$".into(),
+        password_once: false,
         language: String::new(),
     }
 }
