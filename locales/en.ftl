@@ -897,7 +897,6 @@ said-uon-no-clicks = U-ON has no webhook with our address: clicks on numbers do 
 said-uon-list = U-ON keeps no list of telephonies
 said-uon-not-key = is not a key: it has letters and digits only
 said-uon-not-cabinet = is not a cabinet, such as id12345 or https://id12345.u-on.ru
-said-uon-not-manager = { $a } is no manager's id
 said-ms-answered = MoySklad answered { $a }
 said-ms-install = { $a }: install the solution "Phone API" in MoySklad
 said-ms-key = { $a }: the key or the token is wrong, or was made anew

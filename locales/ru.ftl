@@ -899,7 +899,6 @@ said-uon-no-clicks = в U-ON нет вебхука с нашим адресом:
 said-uon-list = U-ON не ведёт списка телефоний
 said-uon-not-key = это не ключ: в нём только буквы и цифры
 said-uon-not-cabinet = это не кабинет; пример: id12345 или https://id12345.u-on.ru
-said-uon-not-manager = { $a } — не номер менеджера
 said-ms-answered = МойСклад ответил { $a }
 said-ms-install = { $a }: установите в МоёмСкладе решение «Phone API»
 said-ms-key = { $a }: ключ или токен неверен, либо выпущен заново

@@ -33,7 +33,7 @@ fn settings(kind: &Kind) -> Value {
         .iter()
         .map(|field| match field.name {
             // A secret that is an address.
-            "webhook" => json!(format!("https://crm.example/rest/1/{SECRET}/")),
+            "webhook_url" => json!(format!("https://crm.example/rest/1/{SECRET}/")),
             "default_user" => json!("12"),
             _ => value(field.input),
         })

@@ -2,6 +2,8 @@
 //! it. Used by `crm/*/settings.rs`, and by whoever draws the form. Says nothing in a person's language: the texts are in the
 //! locales.
 
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
@@ -113,6 +115,36 @@ pub fn flag(settings: &Value, name: &str, default: bool) -> bool {
     }
 }
 
+/// The setting that says whose extension is which.
+pub const USER_EXTENSIONS: &str = "user_extensions";
+
+/// Whose extension is which, `{"16": "151"}` in the settings, the other way round: extension → user id.
+///
+/// # Errors
+/// When it is no map, or a user's id no number.
+pub fn extensions(settings: &Value) -> Result<BTreeMap<String, i64>, SettingsFault> {
+    let fault = |words: String| SettingsFault::new(USER_EXTENSIONS, words);
+    let map = match settings.get(USER_EXTENSIONS) {
+        None | Some(Value::Null) => return Ok(BTreeMap::new()),
+        Some(Value::Object(map)) => map,
+        // PHP writes an empty map as a list.
+        Some(Value::Array(list)) if list.is_empty() => return Ok(BTreeMap::new()),
+        Some(_) => return Err(fault("must be a map of CRM user to extension".into())),
+    };
+    map.iter()
+        .filter_map(|(user, extension)| {
+            let extension = match extension {
+                Value::String(text) if !text.trim().is_empty() => text.trim().to_owned(),
+                Value::Number(number) => number.to_string(),
+                _ => return None,
+            };
+            let id = user.trim().parse();
+            let id = id.map_err(|_| fault(format!("{user} is no CRM user id")));
+            Some(id.map(|id| (extension, id)))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -164,6 +196,35 @@ mod tests {
             (json!(""), true),
         ] {
             assert_eq!(flag(&json!({"send": given}), "send", true), read, "{given}");
+        }
+    }
+
+    #[test]
+    fn whose_extension_is_which_is_read_as_forms_and_older_documents_write_it() {
+        let read = |map: Value| {
+            let settings = json!({"user_extensions": map});
+            extensions(&settings)
+                .map(|read| read.into_iter().collect::<Vec<_>>())
+                .map_err(|fault| fault.words)
+        };
+        let whose = |extension: &str, user| (extension.to_owned(), user);
+        for (given, expected) in [
+            (json!(null), Ok(vec![])),
+            (json!([]), Ok(vec![])),
+            (
+                json!({"16": "151", " 7 ": 150, "8": "", "9": null}),
+                Ok(vec![whose("150", 7), whose("151", 16)]),
+            ),
+            (
+                json!({"anna": "151"}),
+                Err("anna is no CRM user id".to_owned()),
+            ),
+            (
+                json!([16]),
+                Err("must be a map of CRM user to extension".to_owned()),
+            ),
+        ] {
+            assert_eq!(read(given.clone()), expected, "{given}");
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod exchange;
 pub mod fields;
 mod flow;
 mod guard;
+pub mod halt;
 pub mod handle;
 pub mod http;
 pub mod incoming;

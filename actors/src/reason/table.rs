@@ -201,7 +201,6 @@ pub const KINDS: &[(&str, &str)] = &[
         "uon-not-cabinet",
         "is not a cabinet, such as id12345 or https://id12345.u-on.ru",
     ),
-    ("uon-not-manager", "{} is no manager's id"),
     ("ms-answered", "MoySklad answered {}"),
     (
         "ms-install",

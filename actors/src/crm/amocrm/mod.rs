@@ -32,6 +32,7 @@ use crate::integration::connector::{
     Answer, Connector, Delivered, Failed, Kind, Place, Question, Step,
 };
 use crate::integration::fields::{Field, Input, SettingsFault};
+use crate::integration::halt::{Halt, Heard};
 use crate::integration::incoming::{Done, Incoming, Spoken, Wish};
 use crate::integration::known::{Known, Tokens};
 use crate::integration::limiter::Rate;
@@ -128,63 +129,54 @@ impl AmoCrm {
         heard: &[Reply],
     ) -> Result<Delivered, Halt> {
         let call = map::call(notice, settings, &self.facts);
-        let mut heard = heard.iter();
-        let mut hear = |next: Request| heard.next().ok_or(Halt::Send(Box::new(next)));
-
+        let mut heard = Heard::new(heard);
         for list in ["contacts", "companies"] {
-            let reply = hear(api::find(settings, list, &call.phone))?;
+            let reply = heard.next(|| api::find(settings, list, &call.phone))?;
             let Some(found) = api::found(reply, list, &call.phone)? else {
                 continue;
             };
-            let reply = hear(api::notes(settings, list, &[found.id]))?;
+            let reply = heard.next(|| api::notes(settings, list, &[found.id]))?;
             let mut known = api::holds(reply, "notes", "params", &call.uniq)?;
             if !known && !found.leads.is_empty() {
-                let reply = hear(api::notes(settings, "leads", &found.leads))?;
+                let reply = heard.next(|| api::notes(settings, "leads", &found.leads))?;
                 known = api::holds(reply, "notes", "params", &call.uniq)?;
             }
             if known {
                 return Ok(Delivered::Duplicate);
             }
-            let reply = hear(api::add_call(settings, &call))?;
+            let reply = heard.next(|| api::add_call(settings, &call))?;
             return Ok(api::added(reply, "calls")?);
         }
         match settings
             .strangers
             .of(&notice.record)
-            .map_err(Halt::Nothing)?
+            .map_err(Halt::nothing)?
         {
             New::Contact => {
-                api::added(hear(api::add_contact(settings, &call))?, "contacts")?;
-                Ok(api::added(hear(api::add_call(settings, &call))?, "calls")?)
+                api::added(
+                    heard.next(|| api::add_contact(settings, &call))?,
+                    "contacts",
+                )?;
+                Ok(api::added(
+                    heard.next(|| api::add_call(settings, &call))?,
+                    "calls",
+                )?)
             }
             New::Lead | New::Unsorted if notice.record.direction == Direction::Out => {
-                Err(Halt::Nothing(
+                Err(Halt::nothing(
                     "amoCRM knows nobody with this number, and only incoming calls are put to unsorted",
                 ))
             }
             New::Lead | New::Unsorted => {
-                let reply = hear(api::waiting(settings))?;
+                let reply = heard.next(|| api::waiting(settings))?;
                 if api::holds(reply, "unsorted", "metadata", &call.uniq)? {
                     return Ok(Delivered::Duplicate);
                 }
-                let reply = hear(api::add_unsorted(settings, &call))?;
+                let reply = heard.next(|| api::add_unsorted(settings, &call))?;
                 api::added(reply, "unsorted")?;
                 Ok(Delivered::Taken("unsorted".into()))
             }
         }
-    }
-}
-
-/// Why a conversation does not go on by itself.
-enum Halt {
-    Send(Box<Request>),
-    Nothing(&'static str),
-    Failed(Failed),
-}
-
-impl From<Failed> for Halt {
-    fn from(failed: Failed) -> Self {
-        Halt::Failed(failed)
     }
 }
 
@@ -260,12 +252,7 @@ impl AmoCrm {
                 Ok(delivered) => Step::End(delivered),
                 Err(failed) => Step::Failed(failed),
             },
-            (NoticeKind::Upload, heard) => match self.upload(settings, notice, heard) {
-                Ok(delivered) => Step::End(delivered),
-                Err(Halt::Send(request)) => Step::Send(*request),
-                Err(Halt::Nothing(reason)) => Step::Nothing(reason.into()),
-                Err(Halt::Failed(failed)) => Step::Failed(failed),
-            },
+            (NoticeKind::Upload, heard) => self.upload(settings, notice, heard).into(),
         }
     }
 }

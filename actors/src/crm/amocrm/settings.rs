@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::integration::connector::Place;
-use crate::integration::fields::{SettingsFault, address, flag, secret, text};
+use crate::integration::fields::{SettingsFault, address, extensions, flag, secret, text};
 use crate::integration::unknown::Strangers;
 
 /// What can be made of a caller amoCRM does not know: the history of an incoming call waits among the unsorted leads until a
@@ -37,7 +37,7 @@ pub struct Settings {
     pub strangers: Strangers,
     pub send_dial: bool,
     pub send_upload: bool,
-    /// Extension → user id.
+    /// Extension → user id. amoCRM has no field for an extension, so this is the only place of it.
     users: BTreeMap<String, i64>,
 }
 
@@ -59,7 +59,7 @@ impl Settings {
             strangers: Strangers::read(place, settings, UNKNOWN)?,
             send_dial: flag(settings, "send_dial", true),
             send_upload: flag(settings, "send_upload", true),
-            users: read_users(settings.get("user_extensions"))?,
+            users: extensions(settings)?,
         })
     }
 
@@ -110,33 +110,6 @@ fn account(settings: &Value) -> Result<String, SettingsFault> {
     } else {
         read
     })
-}
-
-/// `{"7654321": "151"}`: user id → extension. amoCRM has no field for an extension, so this is the only place of it.
-fn read_users(value: Option<&Value>) -> Result<BTreeMap<String, i64>, SettingsFault> {
-    let map = match value {
-        None | Some(Value::Null) => return Ok(BTreeMap::new()),
-        Some(Value::Object(map)) => map,
-        Some(_) => {
-            return Err(SettingsFault::new(
-                "user_extensions",
-                "must be a map of CRM user to extension",
-            ));
-        }
-    };
-    map.iter()
-        .filter_map(|(user, extension)| {
-            let extension = match extension {
-                Value::String(text) if !text.trim().is_empty() => text.trim().to_owned(),
-                Value::Number(number) => number.to_string(),
-                _ => return None,
-            };
-            let id = user.trim().parse().map_err(|_| {
-                SettingsFault::new("user_extensions", format!("{user} is no CRM user id"))
-            });
-            Some(id.map(|id| (extension, id)))
-        })
-        .collect()
 }
 
 #[cfg(test)]

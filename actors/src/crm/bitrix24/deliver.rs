@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 
 use super::map::{self, Facts, Memory, Who};
 use super::settings::Settings;
-use super::talk::{Halt, NO_CALL, NO_USER, Talk, command, object};
+use super::talk::{NO_CALL, NO_USER, Talk, command, object};
 use crate::call::record::{Notice, NoticeKind};
 use crate::integration::connector::{Delivered, Failed, KNOWS_NO_USER};
+use crate::integration::halt::Halt;
 
 /// Bitrix24 fetches a recording before it answers; its own requests end after a minute.
 const FETCHING: Duration = Duration::from_secs(65);

@@ -24,6 +24,7 @@ use crate::integration::connector::{
     Answer, Connector, Delivered, Failed, Kind, Place, Question, Step,
 };
 use crate::integration::fields::{Field, Input, SettingsFault};
+use crate::integration::halt::{Halt, Heard};
 use crate::integration::incoming::{Incoming, Wish};
 use crate::integration::known::{Known, Tokens};
 use crate::integration::limiter::Rate;
@@ -33,7 +34,7 @@ use access::Access;
 use deliver::Delivery;
 use map::{Facts, Memory};
 use settings::{MODES, Settings, UNKNOWN, Way};
-use talk::{Halt, Talk};
+use talk::Talk;
 
 /// Requests a portal takes at once after a rest; it blocks above fifty, and others of this server ask it too.
 const BURST: f64 = 30.0;
@@ -104,7 +105,7 @@ impl Bitrix24 {
         if let Question::Authorize { code } = question {
             let request = access::exchange(&self.settings, "authorization_code", "code", code)
                 .ok_or_else(|| Halt::Nothing("the settings say webhook, not application".into()))?;
-            let reply = heard.first().ok_or(Halt::Send(Box::new(request)))?;
+            let reply = Heard::new(heard).next(|| request)?;
             let former = known.tokens.as_ref();
             return Ok(Answer::Tokens(access::exchanged(former, reply)?));
         }
@@ -142,11 +143,11 @@ impl Connector for Bitrix24 {
             .talk(known, heard)
             .map_err(Halt::Failed)
             .and_then(|mut talk| delivery.step(&mut talk));
-        step(talked)
+        talked.into()
     }
 
     fn ask(&self, question: &Question, known: &Known, heard: &[Reply]) -> Step<Answer> {
-        step(self.answer(question, known, heard))
+        self.answer(question, known, heard).into()
     }
 
     fn needs_tokens(&self) -> bool {
@@ -168,15 +169,5 @@ impl Connector for Bitrix24 {
 
     fn hear(&self, incoming: &Incoming, known: &Known) -> Result<Wish, String> {
         hear::wish(&self.settings, incoming, known)
-    }
-}
-
-fn step<T>(talked: Result<T, Halt>) -> Step<T> {
-    match talked {
-        Ok(value) => Step::End(value),
-        Err(Halt::Send(request)) => Step::Send(*request),
-        Err(Halt::Keep(memory)) => Step::Keep(memory),
-        Err(Halt::Nothing(reason)) => Step::Nothing(reason),
-        Err(Halt::Failed(failed)) => Step::Failed(failed),
     }
 }

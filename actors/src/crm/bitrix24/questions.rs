@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::map::Facts;
 use super::settings::{Settings, Way};
-use super::talk::{Halt, Talk, command};
+use super::talk::{Talk, command};
 use crate::integration::connector::{Answer, Customer, Failed, Manager};
+use crate::integration::halt::Halt;
 use crate::integration::request::is_address;
 
 /// Users on one page; the portal gives no more.

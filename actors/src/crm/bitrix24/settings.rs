@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::integration::connector::Place;
-use crate::integration::fields::{SettingsFault, address, flag, secret, text};
+use crate::integration::fields::{SettingsFault, address, extensions, flag, secret, text};
 use crate::integration::unknown::Strangers;
 
 /// The words of the setting `mode`, as the form offers them; the first is the default.
@@ -87,7 +87,7 @@ impl Settings {
             send_upload: flag(settings, "send_upload", true),
             send_line: flag(settings, "send_line", true),
             add_to_chat: flag(settings, "add_to_chat", false),
-            users: read_users(settings.get("user_extensions"))?,
+            users: extensions(settings)?,
         })
     }
 
@@ -143,30 +143,6 @@ pub fn host(address: &str) -> String {
         }
         None => address.to_owned(),
     }
-}
-
-/// `{"34": "151"}`: user id → extension.
-fn read_users(value: Option<&Value>) -> Result<BTreeMap<String, i64>, SettingsFault> {
-    let fault = |words: String| SettingsFault::new("user_extensions", words);
-    let map = match value {
-        None | Some(Value::Null) => return Ok(BTreeMap::new()),
-        Some(Value::Object(map)) => map,
-        Some(_) => return Err(fault("must be a map of CRM user to extension".into())),
-    };
-    map.iter()
-        .filter_map(|(user, extension)| {
-            let extension = match extension {
-                Value::String(text) if !text.trim().is_empty() => text.trim().to_owned(),
-                Value::Number(number) => number.to_string(),
-                _ => return None,
-            };
-            let id = user.trim().parse();
-            Some(
-                id.map(|id| (extension, id))
-                    .map_err(|_| fault(format!("{user} is no CRM user id"))),
-            )
-        })
-        .collect()
 }
 
 #[cfg(test)]

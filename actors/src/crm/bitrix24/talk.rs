@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::access::Access;
 use crate::integration::connector::{Failed, judge_status};
-use crate::integration::request::{Reply, Request, form_encode};
+use crate::integration::halt::{Halt, Heard};
+use crate::integration::request::{Reply, form_encode};
 
 /// Before a portal that has had too many requests is asked again.
 const REST: Duration = Duration::from_secs(1);
@@ -19,25 +20,10 @@ pub const NO_CALL: &str = "Call is not found";
 /// What it says of somebody who does not work there.
 pub const NO_USER: &str = "User is not found";
 
-/// Why a conversation does not go on by itself.
-#[derive(Debug)]
-pub enum Halt {
-    Send(Box<Request>),
-    Keep(Value),
-    Nothing(String),
-    Failed(Failed),
-}
-
-impl From<Failed> for Halt {
-    fn from(failed: Failed) -> Self {
-        Halt::Failed(failed)
-    }
-}
-
 /// See the module's head.
 pub struct Talk<'a> {
     access: Access,
-    heard: std::slice::Iter<'a, Reply>,
+    heard: Heard<'a>,
     moved: bool,
     patience: Option<Duration>,
 }
@@ -50,7 +36,7 @@ impl<'a> Talk<'a> {
     pub fn new(access: Access, heard: &'a [Reply]) -> Self {
         Self {
             access,
-            heard: heard.iter(),
+            heard: Heard::new(heard),
             moved: false,
             patience: None,
         }
@@ -111,9 +97,7 @@ impl<'a> Talk<'a> {
         loop {
             let mut request = self.access.request(method, params.clone());
             request.patience = self.patience;
-            let Some(reply) = self.heard.next() else {
-                return Err(Halt::Send(Box::new(request)));
-            };
+            let reply = self.heard.next(|| request)?;
             match self.access.elsewhere(reply) {
                 Some(portal) if !self.moved => {
                     self.access.portal = portal;

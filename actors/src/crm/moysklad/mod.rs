@@ -30,6 +30,7 @@ use crate::integration::connector::{
     Answer, Connector, Delivered, Failed, Kind, Place, Question, Step,
 };
 use crate::integration::fields::{Field, Input, SettingsFault};
+use crate::integration::halt::{Halt, Heard};
 use crate::integration::incoming::{Incoming, Wish};
 use crate::integration::known::Known;
 use crate::integration::limiter::Rate;
@@ -117,8 +118,7 @@ impl MoySklad {
     fn tell(&self, notice: &Notice, known: &Known, heard: &[Reply]) -> Result<Delivered, Halt> {
         let settings = &self.settings;
         let is_first = heard.is_empty();
-        let mut heard = heard.iter();
-        let mut hear = |next: Request| heard.next().ok_or(Halt::Send(Box::new(next)));
+        let mut heard = Heard::new(heard);
         let own = Name::External(&notice.record.unique_id);
         let kept = Kept::read(&known.memory);
         let is_ours = kept.as_ref().is_some_and(|it| it.talk == known.talk);
@@ -131,20 +131,20 @@ impl MoySklad {
             Some(Some(call)) if is_ours => call,
             Some(Some(Call { id, start, .. })) => {
                 if !map::is_history(notice) {
-                    let obeyed = api::obeyed(hear(self.command(notice, Name::Id(&id)))?)?;
+                    let obeyed = api::obeyed(heard.next(|| self.command(notice, Name::Id(&id)))?)?;
                     return obeyed.ok_or(Halt::Failed(Failed::Refused {
                         words: "MoySklad has this call no more".into(),
                     }));
                 }
                 let body = map::fill_in(notice, &start);
-                let reply = hear(api::fill_in(settings, Name::Id(&id), &body))?;
+                let reply = heard.next(|| api::fill_in(settings, Name::Id(&id), &body))?;
                 match api::filled_in(reply)? {
                     Some(call) => Call {
                         id,
                         is_ended: true,
                         ..call
                     },
-                    None => return Err(keep(Some(self.create(notice, &mut hear)?))),
+                    None => return Err(keep(Some(self.create(notice, &mut heard)?))),
                 }
             }
             None if is_first => {
@@ -155,17 +155,17 @@ impl MoySklad {
             }
             // An earlier try was cut off: nobody knows whether it was taken, but this request tells.
             Some(None) if !is_ours => {
-                let reply = hear(api::fill_in(settings, own, &map::ask(notice)))?;
+                let reply = heard.next(|| api::fill_in(settings, own, &map::ask(notice)))?;
                 match api::filled_in(reply)? {
                     Some(call) if call.id.is_empty() => call,
                     Some(call) => return Err(keep(Some(call))),
                     None if notice.kind == NoticeKind::Hangup => {
                         return Err(Halt::nothing("no card was shown"));
                     }
-                    None => return Err(keep(Some(self.create(notice, &mut hear)?))),
+                    None => return Err(keep(Some(self.create(notice, &mut heard)?))),
                 }
             }
-            None | Some(None) => return Err(keep(Some(self.create(notice, &mut hear)?))),
+            None | Some(None) => return Err(keep(Some(self.create(notice, &mut heard)?))),
         };
         if !map::is_history(notice) {
             return Ok(call.taken());
@@ -176,28 +176,26 @@ impl MoySklad {
         };
         if !call.is_ended {
             let body = map::fill_in(notice, &call.start);
-            api::filled_in(hear(api::fill_in(settings, name, &body))?)?;
+            api::filled_in(heard.next(|| api::fill_in(settings, name, &body))?)?;
         }
         if let Some(link) = self.facts.link(&notice.record)
             && !call.links.contains(&link)
         {
             let body = json!({"recordUrl": [link]});
-            api::filled_in(hear(api::fill_in(settings, name, &body))?)?;
+            api::filled_in(heard.next(|| api::fill_in(settings, name, &body))?)?;
         }
-        if call.is_told && !call.is_known && self.introduce(notice, name, &call, &mut hear)? {
+        if call.is_told && !call.is_known && self.introduce(notice, name, &call, &mut heard)? {
             return Ok(Delivered::Taken("a new client".into()));
         }
         Ok(call.taken())
     }
 
     /// Creates the call.
-    fn create<'a>(
-        &self,
-        notice: &Notice,
-        hear: &mut impl FnMut(Request) -> Result<&'a Reply, Halt>,
-    ) -> Result<Call, Halt> {
+    fn create(&self, notice: &Notice, heard: &mut Heard<'_>) -> Result<Call, Halt> {
         let body = map::create(notice, &self.facts);
-        Ok(api::created(hear(api::create(&self.settings, &body))?)?)
+        Ok(api::created(
+            heard.next(|| api::create(&self.settings, &body))?,
+        )?)
     }
 
     /// What a notice says of a call that is there: one command by itself, several with what they fill in.
@@ -211,12 +209,12 @@ impl MoySklad {
 
     /// Makes a client of a caller whom MoySklad does not know, as the settings say. Looks first: it may know the number
     /// in another spelling, or from a try that was cut off.
-    fn introduce<'a>(
+    fn introduce(
         &self,
         notice: &Notice,
         name: Name<'_>,
         call: &Call,
-        hear: &mut impl FnMut(Request) -> Result<&'a Reply, Halt>,
+        heard: &mut Heard<'_>,
     ) -> Result<bool, Halt> {
         let settings = &self.settings;
         let Some(token) = settings.token.as_ref().filter(|_| settings.makes_clients) else {
@@ -226,16 +224,16 @@ impl MoySklad {
             return Ok(false);
         }
         let phone = notice.record.phone.as_deref().unwrap_or_default();
-        let found = remap::find(settings, token, &self.facts.country, phone, hear)?;
+        let found = remap::find(settings, token, &self.facts.country, phone, heard)?;
         let client = match found {
             Some(client) => client.meta,
             None => {
                 let owner = call.employee.as_ref();
-                remap::added(hear(remap::add(settings, token, phone, owner))?)?
+                remap::added(heard.next(|| remap::add(settings, token, phone, owner))?)?
             }
         };
         let body = json!({"counterparty": client});
-        api::filled_in(hear(api::fill_in(settings, name, &body))?)?;
+        api::filled_in(heard.next(|| api::fill_in(settings, name, &body))?)?;
         Ok(true)
     }
 }
@@ -252,36 +250,6 @@ struct Kept {
 impl Kept {
     fn read(memory: &Value) -> Option<Self> {
         serde_json::from_value(memory.clone()).ok()
-    }
-}
-
-/// Why a conversation does not go on by itself.
-enum Halt {
-    Send(Box<Request>),
-    Keep(Value),
-    Nothing(String),
-    Failed(Failed),
-}
-
-impl Halt {
-    fn nothing(words: &str) -> Self {
-        Halt::Nothing(words.to_owned())
-    }
-
-    fn step<T>(result: Result<T, Self>) -> Step<T> {
-        match result {
-            Ok(end) => Step::End(end),
-            Err(Halt::Send(request)) => Step::Send(*request),
-            Err(Halt::Keep(memory)) => Step::Keep(memory),
-            Err(Halt::Nothing(words)) => Step::Nothing(words),
-            Err(Halt::Failed(failed)) => Step::Failed(failed),
-        }
-    }
-}
-
-impl From<Failed> for Halt {
-    fn from(failed: Failed) -> Self {
-        Halt::Failed(failed)
     }
 }
 
@@ -315,16 +283,11 @@ impl Connector for MoySklad {
         if !is_on {
             return Step::Nothing("switched off in the integration's settings".into());
         }
-        Halt::step(self.tell(notice, known, heard))
+        self.tell(notice, known, heard).into()
     }
 
     fn ask(&self, question: &Question, _: &Known, heard: &[Reply]) -> Step<Answer> {
-        Halt::step(questions::ask(
-            &self.settings,
-            &self.facts.country,
-            question,
-            heard,
-        ))
+        questions::ask(&self.settings, &self.facts.country, question, heard).into()
     }
 
     fn hear(&self, incoming: &Incoming, _: &Known) -> Result<Wish, String> {

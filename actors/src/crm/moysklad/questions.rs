@@ -2,9 +2,10 @@
 //! Called by `mod.rs`. Pure. Without a token of the JSON API nobody's name is known, and that is no failure.
 
 use super::settings::Settings;
-use super::{Halt, api, remap};
+use super::{api, remap};
 use crate::integration::connector::{Answer, Customer, Manager, Question};
-use crate::integration::request::{Reply, Request};
+use crate::integration::halt::{Halt, Heard};
+use crate::integration::request::Reply;
 
 /// What is answered, once enough was heard.
 ///
@@ -16,12 +17,11 @@ pub fn ask(
     question: &Question,
     heard: &[Reply],
 ) -> Result<Answer, Halt> {
-    let mut heard = heard.iter();
-    let mut hear = |next: Request| heard.next().ok_or(Halt::Send(Box::new(next)));
+    let mut heard = Heard::new(heard);
     let token = settings.token.as_ref();
     match question {
         Question::Test => {
-            let known = api::extensions(hear(api::employees(settings))?)?;
+            let known = api::extensions(heard.next(|| api::employees(settings))?)?;
             let mut words = match known.len() {
                 0 => "the key works, but no employee has an extension: type them into the employees' cards".into(),
                 1 => "the key works: 1 employee has an extension".to_owned(),
@@ -31,7 +31,7 @@ pub fn ask(
                 None => "; there is no token, so names and responsible employees are not asked for"
                     .to_owned(),
                 Some(token) => {
-                    let reply = hear(remap::get(settings, token, "context/employee"))?;
+                    let reply = heard.next(|| remap::get(settings, token, "context/employee"))?;
                     let myself = api::judge(reply)?;
                     format!("; the token works: {}", remap::text(&myself, "name"))
                 }
@@ -42,7 +42,7 @@ pub fn ask(
             let Some(token) = token else {
                 return Ok(Answer::Customer(None));
             };
-            let found = remap::find(settings, token, country, phone, &mut hear)?;
+            let found = remap::find(settings, token, country, phone, &mut heard)?;
             // Who was made of a number is called by it, and that is no name.
             let found = found.filter(|one| !is_number(&one.name, phone));
             Ok(Answer::Customer(found.map(|one| Customer {
@@ -54,11 +54,11 @@ pub fn ask(
             let Some(token) = token else {
                 return Ok(Answer::Responsible(None));
             };
-            let found = remap::find(settings, token, country, phone, &mut hear)?;
+            let found = remap::find(settings, token, country, phone, &mut heard)?;
             let Some((id, name)) = found.and_then(|one| one.owner) else {
                 return Ok(Answer::Responsible(None));
             };
-            let known = api::extensions(hear(api::employees(settings))?)?;
+            let known = api::extensions(heard.next(|| api::employees(settings))?)?;
             let extension = known.into_iter().find(|(one, _)| *one == id);
             Ok(Answer::Responsible(Some(Manager {
                 extension: extension.map(|(_, extension)| extension),
@@ -67,12 +67,12 @@ pub fn ask(
             })))
         }
         Question::Managers => {
-            let known = api::extensions(hear(api::employees(settings))?)?;
+            let known = api::extensions(heard.next(|| api::employees(settings))?)?;
             let names = match token {
                 None => Vec::new(),
                 Some(token) => {
                     let path = "entity/employee?limit=1000";
-                    remap::employees(hear(remap::get(settings, token, path))?)?
+                    remap::employees(heard.next(|| remap::get(settings, token, path))?)?
                 }
             };
             let name_of = |id: &str| names.iter().find(|(one, _)| one == id);

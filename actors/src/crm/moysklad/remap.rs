@@ -11,6 +11,7 @@ use super::api::{id_in, judge};
 use super::settings::Settings;
 use crate::call::number::to_e164;
 use crate::integration::connector::Failed;
+use crate::integration::halt::{Halt, Heard};
 use crate::integration::request::{Method, Reply, Request, form_encode};
 
 /// Requests of a user's token weigh more each season: eleven in three seconds from December 2026.
@@ -33,24 +34,24 @@ pub struct Client {
     pub owner: Option<(String, String)>,
 }
 
-/// The client with this number. `hear` gives the answer to a request, or ends the work until there is one.
+/// The client with this number.
 ///
 /// # Errors
-/// How MoySklad said no, and what `hear` gives instead of an answer.
-pub fn find<'a, H: From<Failed>>(
+/// It is still to be asked for, or MoySklad said no.
+pub fn find(
     settings: &Settings,
     token: &SecretString,
     country: &str,
     phone: &str,
-    hear: &mut impl FnMut(Request) -> Result<&'a Reply, H>,
-) -> Result<Option<Client>, H> {
+    heard: &mut Heard<'_>,
+) -> Result<Option<Client>, Halt> {
     let is_theirs = |text: &str| is_same(text, phone, country);
     for spelling in spellings(phone) {
         let query = format!(
             "entity/counterparty?search={}&limit={ROWS}&expand=owner",
             form_encode(&spelling)
         );
-        let found = rows(hear(get(settings, token, &query))?)?;
+        let found = rows(heard.next(|| get(settings, token, &query))?)?;
         let own = |one: &&Value| is_theirs(text(one, "phone"));
         if let Some(client) = found.iter().find(own) {
             return Ok(client_of(client, None));
@@ -67,7 +68,7 @@ pub fn find<'a, H: From<Failed>>(
                 "entity/counterparty/{}/contactpersons?limit={ROWS}",
                 form_encode(id)
             );
-            let persons = rows(hear(get(settings, token, &path))?)?;
+            let persons = rows(heard.next(|| get(settings, token, &path))?)?;
             if let Some(person) = persons.iter().find(own) {
                 return Ok(client_of(client, Some(text(person, "name"))));
             }

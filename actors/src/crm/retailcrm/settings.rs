@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::call::record::NoticeKind;
-use crate::integration::fields::{SettingsFault, address, flag, secret, text};
+use crate::integration::fields::{SettingsFault, address, extensions, flag, secret, text};
 
 /// What an administrator entered.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Settings {
             send_dial: flag(settings, "send_dial", true),
             send_hangup: flag(settings, "send_hangup", true),
             send_upload: flag(settings, "send_upload", true),
-            users: read_users(settings.get("user_extensions"))?,
+            users: extensions(settings)?,
         })
     }
 
@@ -79,35 +79,6 @@ fn account(address: &str) -> String {
         }
         _ => address.to_owned(),
     }
-}
-
-/// `{"16": "151"}`: CRM user id → extension. Ids that are not numbers are none of RetailCRM's.
-fn read_users(value: Option<&Value>) -> Result<BTreeMap<String, i64>, SettingsFault> {
-    let map = match value {
-        None | Some(Value::Null) => return Ok(BTreeMap::new()),
-        Some(Value::Object(map)) => map,
-        // PHP writes an empty map as a list.
-        Some(Value::Array(list)) if list.is_empty() => return Ok(BTreeMap::new()),
-        Some(_) => {
-            return Err(SettingsFault::new(
-                "user_extensions",
-                "must be a map of CRM user to extension",
-            ));
-        }
-    };
-    map.iter()
-        .filter_map(|(user, extension)| {
-            let extension = match extension {
-                Value::String(text) if !text.trim().is_empty() => text.trim().to_owned(),
-                Value::Number(number) => number.to_string(),
-                _ => return None,
-            };
-            let id = user.trim().parse().map_err(|_| {
-                SettingsFault::new("user_extensions", format!("{user} is no CRM user id"))
-            });
-            Some(id.map(|id| (extension, id)))
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -20,14 +20,13 @@ mod upload;
 use serde_json::Value;
 
 use crate::call::record::{Notice, NoticeKind};
-use crate::integration::connector::{
-    Answer, Connector, Delivered, Failed, Kind, Place, Question, Step,
-};
+use crate::integration::connector::{Answer, Connector, Delivered, Kind, Place, Question, Step};
 use crate::integration::fields::{Field, Input, SettingsFault};
+use crate::integration::halt::Heard;
 use crate::integration::incoming::{Done, Incoming, Spoken, Wish};
 use crate::integration::known::Known;
 use crate::integration::limiter::Rate;
-use crate::integration::request::{Reply, Request};
+use crate::integration::request::Reply;
 use crate::integration::unknown;
 use memory::Memory;
 use settings::{Settings, TIME_ZONES, UNKNOWN};
@@ -108,35 +107,6 @@ impl Uon {
     }
 }
 
-/// Why a conversation does not go on by itself.
-enum Halt {
-    Send(Box<Request>),
-    Keep(Value),
-    Nothing(String),
-    Failed(Failed),
-}
-
-impl From<Failed> for Halt {
-    fn from(failed: Failed) -> Self {
-        Halt::Failed(failed)
-    }
-}
-
-/// The answers of a conversation, read in order.
-struct Heard<'a> {
-    all: &'a [Reply],
-    read: usize,
-}
-
-impl<'a> Heard<'a> {
-    /// The next answer; where it was not heard yet, this is asked.
-    fn next(&mut self, ask: impl FnOnce() -> Request) -> Result<&'a Reply, Halt> {
-        let reply = self.all.get(self.read);
-        self.read += 1;
-        reply.ok_or_else(|| Halt::Send(Box::new(ask())))
-    }
-}
-
 impl Connector for Uon {
     fn rates(&self) -> Vec<Rate> {
         vec![Rate {
@@ -150,10 +120,7 @@ impl Connector for Uon {
     fn deliver(&self, notice: &Notice, known: &Known, heard: &[Reply]) -> Step<Delivered> {
         let off = || Step::Nothing("switched off in the integration's settings".into());
         let memory = Memory::read(known);
-        let heard = Heard {
-            all: heard,
-            read: 0,
-        };
+        let heard = Heard::new(heard);
         let talked = match notice.kind {
             NoticeKind::Dial if !self.settings.send_dial => return off(),
             NoticeKind::Upload if !self.settings.send_upload => return off(),
@@ -161,13 +128,7 @@ impl Connector for Uon {
             NoticeKind::Upload => upload::tell(self, notice, memory, heard),
             _ => return Step::Nothing("U-ON has no place for this".into()),
         };
-        match talked {
-            Ok(delivered) => Step::End(delivered),
-            Err(Halt::Send(request)) => Step::Send(*request),
-            Err(Halt::Keep(memory)) => Step::Keep(memory),
-            Err(Halt::Nothing(reason)) => Step::Nothing(reason),
-            Err(Halt::Failed(failed)) => Step::Failed(failed),
-        }
+        talked.into()
     }
 
     fn ask(&self, question: &Question, _: &Known, heard: &[Reply]) -> Step<Answer> {

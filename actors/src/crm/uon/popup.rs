@@ -9,9 +9,10 @@
 //! than none, and the outcome says so.
 
 use super::memory::{Memory, No};
-use super::{Halt, Heard, Uon, api, map};
+use super::{Uon, api, map};
 use crate::call::record::{Direction, Notice};
 use crate::integration::connector::{Delivered, Failed, KNOWS_NO_USER};
+use crate::integration::halt::{Halt, Heard};
 
 /// Tells the managers whose phones ring.
 pub fn tell(

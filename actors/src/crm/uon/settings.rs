@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::integration::connector::Place;
-use crate::integration::fields::{SettingsFault, address, flag, secret, text};
+use crate::integration::fields::{SettingsFault, address, extensions, flag, secret, text};
 use crate::integration::unknown::Strangers;
 
 /// What can be made of a caller U-ON does not know: nothing but a row of the history that is nobody's yet, a client, or a
@@ -66,7 +66,7 @@ impl Settings {
             strangers: Strangers::read(place, settings, UNKNOWN)?,
             send_dial: flag(settings, "send_dial", true),
             send_upload: flag(settings, "send_upload", true),
-            managers: read_managers(settings.get("user_extensions"))?,
+            managers: extensions(settings)?,
         })
     }
 
@@ -94,33 +94,6 @@ fn cabinet(settings: &Value) -> Result<Option<String>, SettingsFault> {
     }
     let bare = name.chars().all(|c| c.is_ascii_digit());
     Ok(Some(if bare { format!("id{name}") } else { name }))
-}
-
-/// `{"2": "150"}`: manager → extension.
-fn read_managers(value: Option<&Value>) -> Result<BTreeMap<String, i64>, SettingsFault> {
-    let map = match value {
-        None | Some(Value::Null) => return Ok(BTreeMap::new()),
-        Some(Value::Object(map)) => map,
-        Some(_) => {
-            return Err(SettingsFault::new(
-                "user_extensions",
-                "must be a map of CRM user to extension",
-            ));
-        }
-    };
-    map.iter()
-        .filter_map(|(manager, extension)| {
-            let extension = match extension {
-                Value::String(text) if !text.trim().is_empty() => text.trim().to_owned(),
-                Value::Number(number) => number.to_string(),
-                _ => return None,
-            };
-            let id = manager.trim().parse().map_err(|_| {
-                SettingsFault::new("user_extensions", format!("{manager} is no manager's id"))
-            });
-            Some(id.map(|id| (extension, id)))
-        })
-        .collect()
 }
 
 #[cfg(test)]

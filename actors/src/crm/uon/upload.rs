@@ -9,9 +9,10 @@
 //! ```
 
 use super::memory::{Memory, No, Telling};
-use super::{Halt, Heard, Uon, api, map};
+use super::{Uon, api, map};
 use crate::call::record::{Direction, Notice};
 use crate::integration::connector::Delivered;
+use crate::integration::halt::{Halt, Heard};
 use crate::integration::unknown::New;
 
 /// Adds the call's row.
