@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::compare::Call;
+use super::seen::Call;
 use super::server::Address;
 
 /// Calls in one answer, and how many answers are read at most.

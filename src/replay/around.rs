@@ -7,7 +7,7 @@ use actors::call::record::CallId;
 use actors::store::{Store, journal, telegram};
 
 use super::capture::Identity;
-use super::compare::{Call, History, Message, Surroundings};
+use super::seen::{Call, History, Message, Surroundings};
 use super::world::{CHAT, Outside, Seat};
 
 /// Everything around one scenario's calls.

@@ -3,6 +3,7 @@
 use super::capture::{Event, Expected, Scenario};
 use super::compare::*;
 use super::host::Sent;
+use super::seen::{Call, History, Message, Surroundings};
 
 fn scenario() -> Scenario {
     let event = |index, unique_id: &str| Event {

@@ -17,6 +17,7 @@ pub mod host;
 pub mod order;
 pub mod remote;
 pub mod report;
+pub mod seen;
 pub mod server;
 pub mod world;
 
@@ -28,10 +29,11 @@ use tokio::time::{Instant, sleep};
 
 use api::Api;
 use capture::Scenario;
-use compare::{Call, Leeway, compare};
+use compare::{Leeway, compare};
 use host::Sent;
 use order::Death;
 use report::{Line, Verdict};
+use seen::Call;
 use server::Server;
 use world::{Base, Outside, Seat};
 

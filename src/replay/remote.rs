@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use super::api::Api;
 use super::capture::{Scenario, Told};
-use super::compare::{Call, Leeway, compare};
+use super::compare::{Leeway, compare};
 use super::report::{Line, Verdict};
+use super::seen::Call;
 use super::{Options, Outcome, choose, host, in_system, order};
 
 /// Its calls must be over, and told to whom it tells them, within this time after the last event.

@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod emulator;
 pub mod enterprise;
+pub mod entry;
 pub mod events;
 pub mod gate;
 pub mod gateway;

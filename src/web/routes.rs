@@ -1,66 +1,15 @@
 //! The one table of every URL. A line is a method, a path, the area that the policy decides by, and the handler;
-//! the paths of the services Patchbay replaces are kept. Built once per worker by `serve`.
+//! the paths of the services Patchbay replaces are kept. Put into an application by `serve`, once per worker.
 
-use actix_web::middleware::{Compress, from_fn};
-use actix_web::{FromRequest, Handler, Responder, Route, http::Method, web};
+use actix_web::http::Method;
 
 use super::enterprise::{self, integrations};
+use super::entry::{Entry, entry, get, post};
 use super::hosts::{click, crm, redirect, request};
 use super::retailcrm::{self, account};
 use super::session::policy::Area;
-use super::{calls, emulator, events, gate, gateway, live, session, statics, system};
-use crate::error::AppError;
+use super::{calls, emulator, events, gateway, live, session, system};
 use actors::call::event::EventKind;
-
-/// One line of the table.
-pub struct Entry {
-    pub method: Method,
-    pub path: &'static str,
-    pub area: Area,
-    route: Route,
-}
-
-fn entry<F, Args>(method: Method, path: &'static str, area: Area, handler: F) -> Entry
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let route = web::method(method.clone()).to(handler);
-    // Hosts' events take the short way: nothing is wrapped around them.
-    let route = match area {
-        Area::Hosts => route,
-        _ => route
-            .wrap(from_fn(move |request, next| {
-                gate::pass(area, request, next)
-            }))
-            .wrap(Compress::default()),
-    };
-    Entry {
-        method,
-        path,
-        area,
-        route,
-    }
-}
-
-fn get<F, Args>(path: &'static str, area: Area, handler: F) -> Entry
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    entry(Method::GET, path, area, handler)
-}
-
-fn post<F, Args>(path: &'static str, area: Area, handler: F) -> Entry
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    entry(Method::POST, path, area, handler)
-}
 
 /// What Asterisk hosts post, one URL per kind of event.
 const HOST_EVENTS: [(&str, EventKind); 8] = [
@@ -308,17 +257,17 @@ pub fn table() -> Vec<Entry> {
         post(
             "/enterprise/{number}/integrations/{kind}/test",
             Area::Admin,
-            integrations::dialog::test,
+            integrations::link::test,
         ),
         post(
             "/enterprise/{number}/integrations/{kind}/order",
             Area::Admin,
-            integrations::dialog::order,
+            integrations::link::order,
         ),
         post(
             "/enterprise/{number}/integrations/{kind}/resend",
             Area::Admin,
-            integrations::dialog::resend,
+            integrations::link::resend,
         ),
         get(
             "/enterprise/{number}/integrations/{kind}/users",
@@ -488,35 +437,4 @@ pub fn table() -> Vec<Entry> {
         ),
     ]);
     table
-}
-
-/// Puts the table, the static files and the answer to everything else into an application.
-pub fn configure(config: &mut web::ServiceConfig, assets: &std::path::Path) {
-    let mut resources: Vec<(&'static str, Vec<Route>)> = Vec::new();
-    for entry in table() {
-        match resources.iter_mut().find(|(path, _)| *path == entry.path) {
-            Some((_, routes)) => routes.push(entry.route),
-            None => resources.push((entry.path, vec![entry.route])),
-        }
-    }
-    // What cannot be read at all is refused in our own words, as a page where a person asks.
-    config.app_data(web::FormConfig::default().error_handler(|error, _| {
-        AppError::BadRequest(format!("the form cannot be read: {error}")).into()
-    }));
-    config.app_data(web::QueryConfig::default().error_handler(|error, _| {
-        AppError::BadRequest(format!("the address cannot be read: {error}")).into()
-    }));
-    config.app_data(web::PathConfig::default().error_handler(|_, _| AppError::NotFound.into()));
-    for (path, routes) in resources {
-        let resource = routes
-            .into_iter()
-            .fold(web::resource(path), |resource, route| resource.route(route));
-        config.service(resource);
-    }
-    config.service(statics::files(assets));
-    config.default_service(
-        web::to(|| async { Err::<&str, AppError>(AppError::NotFound) }).wrap(from_fn(
-            |request, next| gate::pass(Area::Public, request, next),
-        )),
-    );
 }

@@ -5,12 +5,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Instant;
 
 use actix_web::dev::Server;
-use actix_web::{App as Application, HttpServer, web};
+use actix_web::middleware::from_fn;
+use actix_web::{App as Application, HttpServer, Route, web};
 use anyhow::Context as _;
 
-use super::routes;
+use super::session::policy::Area;
 use super::system::metrics::recorder;
 use super::system::pulse::{EVERY, Pulse};
+use super::{gate, routes, statics};
+use crate::error::AppError;
 use crate::state::App;
 
 /// A server that has its addresses but was not polled yet.
@@ -44,7 +47,7 @@ pub fn listen(app: web::Data<App>) -> anyhow::Result<Listening> {
         Application::new()
             .app_data(app.clone())
             .app_data(pulse.clone())
-            .configure(move |config| routes::configure(config, &assets))
+            .configure(move |config| configure(config, &assets))
     })
     .workers(settings.server.worker_count())
     .max_connections(settings.server.max_connections)
@@ -85,4 +88,35 @@ fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// Puts the table, the static files and the answer to everything else into an application.
+fn configure(config: &mut web::ServiceConfig, assets: &std::path::Path) {
+    let mut resources: Vec<(&'static str, Vec<Route>)> = Vec::new();
+    for entry in routes::table() {
+        match resources.iter_mut().find(|(path, _)| *path == entry.path) {
+            Some((_, routes)) => routes.push(entry.route),
+            None => resources.push((entry.path, vec![entry.route])),
+        }
+    }
+    // What cannot be read at all is refused in our own words, as a page where a person asks.
+    config.app_data(web::FormConfig::default().error_handler(|error, _| {
+        AppError::BadRequest(format!("the form cannot be read: {error}")).into()
+    }));
+    config.app_data(web::QueryConfig::default().error_handler(|error, _| {
+        AppError::BadRequest(format!("the address cannot be read: {error}")).into()
+    }));
+    config.app_data(web::PathConfig::default().error_handler(|_, _| AppError::NotFound.into()));
+    for (path, routes) in resources {
+        let resource = routes
+            .into_iter()
+            .fold(web::resource(path), |resource, route| resource.route(route));
+        config.service(resource);
+    }
+    config.service(statics::files(assets));
+    config.default_service(
+        web::to(|| async { Err::<&str, AppError>(AppError::NotFound) }).wrap(from_fn(
+            |request, next| gate::pass(Area::Public, request, next),
+        )),
+    );
 }

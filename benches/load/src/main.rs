@@ -12,6 +12,7 @@ mod neighbours;
 mod postgres;
 mod process;
 mod report;
+mod results;
 mod search;
 mod setup;
 mod suite;

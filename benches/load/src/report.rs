@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::figures::median;
 use super::neighbours::{RATE, Shown, Trouble};
-use super::suite::{Results, Target};
+use super::results::{Results, Target};
 
 /// A share of the bare handler's rate that was asked for.
 const SHARE: f64 = 0.35;

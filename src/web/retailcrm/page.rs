@@ -17,7 +17,7 @@ use super::{NAME, account, body, registration, settings};
 use crate::config::mask;
 use crate::error::AppError;
 use crate::state::App;
-use crate::web::enterprise::integrations::dialog::named;
+use crate::web::enterprise::integrations::link::named;
 use crate::web::enterprise::integrations::users::{extensions, roster};
 use crate::web::enterprise::integrations::{card, document};
 use crate::web::enterprise::{context, find};

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use actors::store::enterprises;
 use serde_json::Value;
 
-use super::dialog::store;
+use super::change::store;
 use super::document::masked_document;
 use super::logs::{PAGE, Wanted, look};
 use crate::error::AppError;

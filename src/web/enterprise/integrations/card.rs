@@ -1,5 +1,7 @@
 //! One kind's card: what is shown of it now. Read by `dialog`, which changes things; changes nothing itself.
 
+use std::sync::Arc;
+
 use actors::cache::Enterprise;
 use actors::crm;
 use actors::integration::breaker::Position;
@@ -18,6 +20,8 @@ use crate::config::mask;
 use crate::error::AppError;
 use crate::masked::is_secret;
 use crate::state::App;
+use crate::web::enterprise::find;
+use crate::web::visit::Visit;
 
 /// Deliveries on a card.
 const LAST: i64 = 8;
@@ -233,4 +237,24 @@ fn row(delivery: &Delivery, lasting: bool) -> Value {
 /// The kind of this name, which a URL tells.
 pub fn kind(name: &str) -> Result<&'static Kind, AppError> {
     crm::find(name).ok_or(AppError::NotFound)
+}
+
+/// The enterprise and the kind that a URL tells.
+///
+/// # Errors
+/// Neither another's enterprise nor an unknown kind exists.
+pub async fn at(
+    app: &App,
+    visit: &Visit,
+    path: &(String, String),
+) -> Result<(Arc<Enterprise>, &'static Kind), AppError> {
+    Ok((find(app, visit, &path.0).await?, kind(&path.1)?))
+}
+
+/// A kind's settings as they are; `Null` when there are none.
+pub fn stored(enterprise: &Enterprise, kind: &Kind) -> Value {
+    enterprise
+        .integrations
+        .get(kind.name)
+        .map_or(Value::Null, |part| part.settings.clone())
 }

@@ -3,8 +3,10 @@
 
 pub mod api;
 pub mod card;
+pub mod change;
 pub mod dialog;
 pub mod document;
+pub mod link;
 pub mod logs;
 pub mod schema;
 pub mod stats;

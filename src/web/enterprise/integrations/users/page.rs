@@ -19,7 +19,7 @@ use super::roster;
 use crate::error::AppError;
 use crate::state::App;
 use crate::web::enterprise::integrations::document::{self, difference};
-use crate::web::enterprise::integrations::{card, dialog};
+use crate::web::enterprise::integrations::{card, link};
 use crate::web::enterprise::{context, find, note, spread};
 use crate::web::gate::url_escape;
 use crate::web::session::State;
@@ -61,7 +61,7 @@ pub async fn page(app: State, visit: Visit, path: Path) -> Answered {
 /// holds are taken over when nobody ever gave anyone one here.
 pub async fn list(app: State, visit: Visit, path: Path) -> Answered {
     let (enterprise, kind) = at(&app, &visit, &path).await?;
-    let stored = stored(&enterprise, kind);
+    let stored = card::stored(&enterprise, kind);
     let public_url = &app.settings.server.public_url;
     if document::check(kind, &stored, &enterprise, public_url).is_err() {
         return listed(&app, &visit, &path, Vec::new(), Said::default()).await;
@@ -167,7 +167,7 @@ pub async fn save(app: State, visit: Visit, path: Path, form: web::Form<Given>) 
         moved,
         ..Said::default()
     };
-    let kept = roster::kept(&stored(&enterprise, kind));
+    let kept = roster::kept(&card::stored(&enterprise, kind));
     listed(&app, &visit, &path, kept, said).await
 }
 
@@ -180,7 +180,7 @@ async fn listed(
     said: Said,
 ) -> Answered {
     let (enterprise, kind) = at(app, visit, path).await?;
-    let stored = stored(&enterprise, kind);
+    let stored = card::stored(&enterprise, kind);
     let held = extensions::read(&stored).unwrap_or_default();
     let users = roster::users(known, &held, &roster::Statuses::new());
     let name = |id: &str| {
@@ -200,7 +200,7 @@ async fn listed(
     context.insert("moved", &moved);
     context.insert("taken_over", &said.taken_over);
     context.insert("failed", &said.failed.as_ref().map(ToString::to_string));
-    context.insert("why", &said.failed.as_ref().map(dialog::named));
+    context.insert("why", &said.failed.as_ref().map(link::named));
     context.insert("said", said.saved);
     context.insert("users", &users);
     visit.page(app, "enterprise/integrations/users/list.html", &context)
@@ -252,16 +252,10 @@ async fn at(
     visit: &Visit,
     path: &Path,
 ) -> Result<(Arc<Enterprise>, &'static Kind), AppError> {
-    let enterprise = find(app, visit, &path.0).await?;
-    let kind = card::kind(&path.1)?;
+    let (enterprise, kind) = card::at(app, visit, path).await?;
     if has_users(kind) {
         Ok((enterprise, kind))
     } else {
         Err(AppError::NotFound)
     }
-}
-
-fn stored(enterprise: &Enterprise, kind: &Kind) -> Value {
-    let part = enterprise.integrations.get(kind.name);
-    part.map_or(Value::Null, |part| part.settings.clone())
 }
