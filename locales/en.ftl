@@ -1115,6 +1115,7 @@ act-host-refuse = key of the host refused
 act-integration-save = integration set up
 act-integration-switch = integration switched
 act-integration-switched-off = integration switched off by itself
+act-integration-shut-out = CRM has shut us out, requests stopped
 act-integration-pause = integration paused
 act-integration-resume = integration resumed
 act-integration-reset = tried again at once

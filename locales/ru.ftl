@@ -1117,6 +1117,7 @@ act-host-refuse = ключ хоста отвергнут
 act-integration-save = интеграция настроена
 act-integration-switch = интеграция включена или выключена
 act-integration-switched-off = интеграция отключена автоматически
+act-integration-shut-out = CRM закрыла доступ, запросы остановлены
 act-integration-pause = интеграция приостановлена
 act-integration-resume = интеграция продолжена
 act-integration-reset = попытка немедленно
