@@ -1,6 +1,9 @@
 //! amoCRM as an administrator connects it by a code, and what its browser may send us: a redirect with a code, clicks of
 //! its stock widget. That a wrong key, a wrong secret or a wrong code gets words and nothing else.
 
+use actors::store::enterprises;
+use chrono::Utc;
+use serde_json::{Value, json};
 use simulators::amocrm;
 
 use crate::door::{Answer, Browser, Door, client, read};
@@ -116,4 +119,77 @@ async fn a_code_lets_us_in_and_a_click_reaches_the_host() {
     }
     door.close().await;
     crm.stop().await;
+}
+
+/// Whoever is shut out is not asked again, not even by the next process, until a person says so.
+#[actix_web::test]
+async fn that_we_are_shut_out_is_read_on_the_card_until_somebody_presses_try_now() {
+    let crm = amocrm::start("127.0.0.1:0", amocrm::Settings::default())
+        .await
+        .expect("a simulator");
+    let door = Door::open("").await;
+    let admin = door.log_in("admin-0367").await;
+    let fields = [
+        ("subdomain", crm.base_url.as_str()),
+        ("access_token", "demo-token"),
+        ("switch_on", "1"),
+    ];
+    save(&door, &admin, &fields).await;
+    let words = "amoCRM has blocked our address or this account (403), as it does after too many requests; \
+                 not tried again by itself: ask their support, then close the pause by hand";
+    shut_out(&door, Some(words)).await;
+    let order = async |order: &str| {
+        let all = [("csrf", admin.csrf.as_str()), ("order", order)];
+        let path = format!("{AT}/amocrm/order?lang=en");
+        door.post(&admin, &path, &all).await
+    };
+    // Whatever is written through the pages is read at once.
+    order("pause").await;
+    order("resume").await;
+    for (lang, until, said) in [
+        (
+            "en",
+            "until somebody presses",
+            "amoCRM has blocked our address",
+        ),
+        ("ru", "пока кто-нибудь не нажмёт", "amoCRM закрыла доступ"),
+    ] {
+        let page = door.page(&admin, &format!("{AT}?lang={lang}")).await;
+        assert!(
+            page.body.contains(until) && page.body.contains(said),
+            "{lang}: {page:?}"
+        );
+    }
+    assert!(order("reset").await.body.contains("Pause"));
+    for _ in 0..500 {
+        if shut_out(&door, None).await.is_null() {
+            break;
+        }
+        actix_web::rt::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    order("pause").await;
+    order("resume").await;
+    let page = door.page(&admin, &format!("{AT}?lang=en")).await;
+    assert!(!page.body.contains("until somebody presses"), "{page:?}");
+    // Who saves the settings wants the CRM to be asked as well.
+    shut_out(&door, Some(words)).await;
+    order("pause").await;
+    save(&door, &admin, &fields).await;
+    assert!(shut_out(&door, None).await.is_null());
+    door.close().await;
+    crm.stop().await;
+}
+
+/// Notes with amoCRM's settings that we were shut out, as the link does; gives what is noted there.
+async fn shut_out(door: &Door, words: Option<&str>) -> Value {
+    let (vault, words) = (door.store.vault().clone(), words.map(str::to_owned));
+    let noted = door.store.write(move |conn| {
+        let mut document = enterprises::integrations(conn, &vault, 1)?;
+        if let Some(words) = words {
+            document["amocrm"]["shut_out"] = json!({"at": Utc::now(), "words": words});
+            enterprises::save_integrations(conn, &vault, 1, &document, Utc::now())?;
+        }
+        Ok(document["amocrm"]["shut_out"].clone())
+    });
+    noted.await.expect("the document")
 }
