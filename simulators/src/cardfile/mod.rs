@@ -64,7 +64,6 @@ struct Book {
     cards: Vec<Card>,
     calls: BTreeMap<String, Call>,
     refused: u64,
-    asked: u64,
     scripted: u64,
 }
 
@@ -114,10 +113,9 @@ impl State {
         self.book().refused
     }
 
-    /// Requests that came, and those of them that failed because the script said so.
-    pub fn counts(&self) -> (u64, u64) {
-        let book = self.book();
-        (book.asked, book.scripted)
+    /// Requests that failed because the script said so.
+    pub fn scripted(&self) -> u64 {
+        self.book().scripted
     }
 }
 
@@ -150,7 +148,6 @@ async fn serve(request: HttpRequest, payload: web::Payload, state: Data<State>) 
         }
     }
     let body = form::read(payload, 64 * 1024).await.unwrap_or_default();
-    state.book().asked += 1;
     let failing = script.filter(|line| line.fault != Fault::None);
     if let Some(line) = failing {
         // The answer is lost, what was asked for is done.

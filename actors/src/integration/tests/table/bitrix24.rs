@@ -7,7 +7,7 @@ use simulators::bitrix24::{self, Settings, State};
 use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 
-use super::{Seen, Stand, sums};
+use super::{Seen, Stand};
 
 /// The request of an answered call that ends it and has its recording fetched.
 const FETCHES: usize = 3;
@@ -92,8 +92,8 @@ impl Stand for Crm {
         &self.0.state.script
     }
 
-    fn counts(&self) -> (u64, u64) {
-        sums(&self.0.state.counts())
+    fn scripted(&self) -> u64 {
+        self.0.state.counts().scripted
     }
 
     fn throttled(&self) -> (Behaviour, Duration) {

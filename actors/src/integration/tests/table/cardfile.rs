@@ -72,8 +72,8 @@ impl Stand for Crm {
         &self.0.state.script
     }
 
-    fn counts(&self) -> (u64, u64) {
-        self.0.state.counts()
+    fn scripted(&self) -> u64 {
+        self.0.state.scripted()
     }
 
     fn throttled(&self) -> (Behaviour, Duration) {

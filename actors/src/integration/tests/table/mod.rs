@@ -6,6 +6,8 @@
 //! line for each card and each record; its name in `stands!`; then `INSTA_UPDATE=always cargo test -p actors --lib table`,
 //! and the snapshot `table__NAME.snap` is read by a person before it is kept.
 //!
+//! Beside it `troubles.rs` runs each of them through what can go wrong, at every request of a call.
+//!
 //! What holds for each of them is asserted here, not in the snapshots: one record of a client's call and none of others,
 //! nothing refused, no card left open, and the same history whatever order the events had.
 
@@ -22,7 +24,6 @@ use std::time::Duration;
 
 use serde_json::Value;
 use simulators::script::{Behaviour, Script};
-use simulators::tally::Counts;
 
 use super::world::{World, fast};
 use crate::call::event::{Event, EventKind};
@@ -47,8 +48,8 @@ pub trait Stand {
     /// How it misbehaves.
     fn script(&self) -> &Script;
 
-    /// Requests that came, and those of them that failed because the script said so.
-    fn counts(&self) -> (u64, u64);
+    /// Requests that failed because the script said so.
+    fn scripted(&self) -> u64;
 
     /// "Too many requests" in its own words, and for how long it then wants to be left alone.
     fn throttled(&self) -> (Behaviour, Duration);
@@ -65,11 +66,6 @@ pub trait Stand {
     fn says_a_bare_yes(&self) -> bool {
         false
     }
-}
-
-/// The counts of a stand-in that keeps a tally.
-fn sums(counts: &Counts) -> (u64, u64) {
-    (counts.requests.values().sum(), counts.scripted)
 }
 
 /// What a person sees.

@@ -8,7 +8,7 @@ use simulators::moysklad::{self, Call, Settings, Shown, State};
 use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 
-use super::{Seen, Stand, sums};
+use super::{Seen, Stand};
 
 struct Crm(Running<State>);
 
@@ -92,8 +92,8 @@ impl Stand for Crm {
         &self.0.state.script
     }
 
-    fn counts(&self) -> (u64, u64) {
-        sums(&self.0.state.counts())
+    fn scripted(&self) -> u64 {
+        self.0.state.counts().scripted
     }
 
     fn throttled(&self) -> (Behaviour, Duration) {

@@ -7,7 +7,7 @@ use simulators::retailcrm::{self, Customer, NewAccount, State, User};
 use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 
-use super::{Seen, Stand, sums};
+use super::{Seen, Stand};
 
 struct Crm(Running<State>);
 
@@ -95,8 +95,8 @@ impl Stand for Crm {
         &self.0.state.script
     }
 
-    fn counts(&self) -> (u64, u64) {
-        sums(&self.0.state.root_account().unwrap().counts())
+    fn scripted(&self) -> u64 {
+        self.0.state.root_account().unwrap().counts().scripted
     }
 
     fn throttled(&self) -> (Behaviour, Duration) {

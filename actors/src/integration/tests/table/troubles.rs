@@ -11,8 +11,7 @@
 //!
 //! What a kind's own signals look like is told by its `Stand`.
 
-use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use simulators::script::{Behaviour, Fault};
@@ -24,7 +23,8 @@ use crate::integration::breaker::Position;
 use crate::integration::queue::is_history;
 use crate::integration::{Settings, sample};
 use crate::store::deliveries::DeliveryState;
-use crate::store::testing::TestDatabase;
+use crate::store::logs;
+use crate::store::testing::{TestDatabase, wait};
 
 /// Requests that a call takes at most.
 const MOST: usize = 12;
@@ -51,6 +51,8 @@ const fn trouble(name: &'static str, line: fn(&dyn Stand) -> Behaviour) -> Troub
 
 /// A card is a matter of seconds: what an answer to its commands holds is not looked at where it is not documented.
 const ANOTHER: &str = "an answer to another question";
+
+const THROTTLED: &str = "its own \"too many requests\"";
 
 const fn false_yes(name: &'static str, line: fn(&dyn Stand) -> Behaviour) -> Trouble {
     Trouble {
@@ -83,7 +85,7 @@ const TROUBLES: &[Trouble] = &[
     trouble("an answer that cannot be unpacked, taken", |_| {
         packed().after()
     }),
-    trouble("its own \"too many requests\"", |stand| stand.throttled().0),
+    trouble(THROTTLED, |stand| stand.throttled().0),
 ];
 
 const PAGE: &str = "<html><body>The gateway is being mended</body></html>";
@@ -118,7 +120,8 @@ struct Table {
     ringing: usize,
     requests: usize,
     rounds: usize,
-    /// Cards that were left open in each account.
+    /// Cards that came up in each account, and those that were left open.
+    cards: Vec<usize>,
     left: Vec<usize>,
     /// How long an answer is waited for, milliseconds.
     wait: u64,
@@ -149,6 +152,7 @@ impl Table {
             ringing: 0,
             requests: 0,
             rounds: 0,
+            cards: Vec::new(),
             left: vec![0; MOST],
             wait,
         };
@@ -183,6 +187,7 @@ impl Table {
             table.end(number);
             table.world.settled(number, table.call(number));
         }
+        table.cards = vec![table.calm.cards.len(); MOST];
         table.rounds = 1;
         table
     }
@@ -250,6 +255,15 @@ impl Table {
                 self.left[number] = seen.open;
             }
             assert_eq!(seen.open, self.left[number], "{what}: {seen:#?}");
+            // Who is shown a pop-up twice can only be told so afterwards.
+            let cards = seen.cards.len() - self.cards[number];
+            if what.starts_with("uon") && cards > self.calm.cards.len() {
+                assert!(
+                    told.iter().any(|row| row.contains("shown twice")),
+                    "{what}: {told:#?}"
+                );
+            }
+            self.cards[number] = seen.cards.len();
             let good = |state| matches!(state, DeliveryState::Done | DeliveryState::Withdrawn);
             assert!(rows.iter().all(|row| good(row.state)), "{what}: {told:#?}");
             assert_eq!(stand.refused(), 0, "{what}: {told:#?}");
@@ -268,16 +282,6 @@ pub fn meet(database: &TestDatabase, kind: &str, open: fn() -> Box<dyn Stand>) {
         if trouble.false_yes && table.stands[0].says_a_bare_yes() {
             continue;
         }
-        let patience = table.stands[0].throttled().1;
-        let pauses = RefCell::new(vec![Pause::default(); table.stands.len()]);
-        let watch = |table: &Table| {
-            for (stand, pause) in table.stands.iter().zip(pauses.borrow_mut().iter_mut()) {
-                pause.look(stand.counts());
-            }
-        };
-        for (stand, pause) in table.stands.iter().zip(pauses.borrow_mut().iter_mut()) {
-            pause.scripted = stand.counts().1;
-        }
         table.misbehave(trouble.line);
         for begins in [true, false] {
             for number in table.numbers() {
@@ -291,56 +295,41 @@ pub fn meet(database: &TestDatabase, kind: &str, open: fn() -> Box<dyn Stand>) {
                 table
                     .world
                     .until(&format!("{} is over", trouble.name), |world| {
-                        watch(&table);
                         is_settled(world, number, call)
                     });
             }
         }
         let what = format!("{kind}: {}", trouble.name);
-        table.assert_told_once(&what);
-        if trouble.name.starts_with("its own") {
-            for (number, pause) in pauses.borrow().iter().enumerate() {
-                let rested = pause.rested();
-                // Looked at from outside, it seems a little shorter than it was.
-                let enough = rested.is_none_or(|rested| rested + LOOKS >= patience);
+        if trouble.name == THROTTLED {
+            let patience = table.stands[0].throttled().1;
+            for number in table.numbers() {
+                let rested = rested(&table.world, number, table.call(number));
+                let enough = rested.is_some_and(|rested| rested >= patience);
                 assert!(enough, "{what}, at request {}: {rested:?}", number + 1);
             }
-            let opened: u64 = table
-                .world
-                .integrations()
-                .observe()
-                .iter()
-                .map(|seen| seen.openings)
-                .sum();
+            let observed = table.world.integrations().observe();
+            let opened: u64 = observed.iter().map(|seen| seen.openings).sum();
             assert_eq!(opened, 0, "{what}: to be throttled once is no failure");
         }
+        table.assert_told_once(&what);
     }
 }
 
-/// How far two looks may be apart.
-const LOOKS: Duration = Duration::from_millis(50);
-
-/// From when a request failed to the next one.
-#[derive(Clone, Debug, Default)]
-struct Pause {
-    scripted: u64,
-    failed: Option<(Instant, u64)>,
-    next: Option<Instant>,
-}
-
-impl Pause {
-    fn look(&mut self, (asked, scripted): (u64, u64)) {
-        let now = Instant::now();
-        match self.failed {
-            None if scripted > self.scripted => self.failed = Some((now, asked)),
-            Some((_, then)) if asked > then && self.next.is_none() => self.next = Some(now),
-            _ => {}
-        }
-    }
-
-    fn rested(&self) -> Option<Duration> {
-        Some(self.next? - self.failed?.0)
-    }
+/// From the end of the try that failed to the end of the next one of the same delivery.
+fn rested(world: &World, number: usize, call: i64) -> Option<Duration> {
+    let rows = world.rows(number, call);
+    let id = world.enterprise(number).id;
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let read = world
+        .store
+        .read(move |conn| logs::of_deliveries(conn, id, &ids));
+    let mut tries = wait(read).unwrap();
+    tries.sort_by_key(|one| one.id);
+    let failed = tries.iter().find(|one| one.status == "error")?;
+    let next = tries
+        .iter()
+        .find(|one| one.id > failed.id && one.delivery == failed.delivery)?;
+    (next.created_at - failed.created_at).to_std().ok()
 }
 
 fn is_settled(world: &World, number: usize, call: i64) -> bool {
@@ -354,12 +343,12 @@ pub fn die(database: &TestDatabase, kind: &str, open: fn() -> Box<dyn Stand>) {
     let wait = HANGING;
     let mut table = Table::open(database, kind, open, wait);
     for taken in [false, true] {
-        let before: Vec<u64> = table.stands.iter().map(|stand| stand.counts().1).collect();
+        let before: Vec<u64> = table.stands.iter().map(|stand| stand.scripted()).collect();
         table.misbehave(|_| Behaviour {
             after: taken,
             ..Behaviour::fault(Fault::Hang)
         });
-        let hangs = |number: usize| table.stands[number].counts().1 > before[number];
+        let hangs = |number: usize| table.stands[number].scripted() > before[number];
         for number in table.numbers() {
             table.ring(number);
         }

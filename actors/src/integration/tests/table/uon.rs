@@ -8,7 +8,7 @@ use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 use simulators::uon::{self, Client, Settings, State};
 
-use super::{Seen, Stand, sums};
+use super::{Seen, Stand};
 
 struct Crm(Running<State>);
 
@@ -80,8 +80,8 @@ impl Stand for Crm {
         &self.0.state.script
     }
 
-    fn counts(&self) -> (u64, u64) {
-        sums(&self.0.state.counts())
+    fn scripted(&self) -> u64 {
+        self.0.state.counts().scripted
     }
 
     fn throttled(&self) -> (Behaviour, Duration) {

@@ -9,7 +9,7 @@ use simulators::script::{Behaviour, Script};
 use simulators::server::Running;
 use simulators::webhook::{self, Message, State};
 
-use super::{Seen, Stand, sums};
+use super::{Seen, Stand};
 
 struct Receiver(Running<State>);
 
@@ -56,8 +56,8 @@ impl Stand for Receiver {
         &self.0.state.script
     }
 
-    fn counts(&self) -> (u64, u64) {
-        sums(&self.0.state.counts())
+    fn scripted(&self) -> u64 {
+        self.0.state.counts().scripted
     }
 
     fn throttled(&self) -> (Behaviour, Duration) {
