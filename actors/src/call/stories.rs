@@ -25,21 +25,34 @@ fn at(second: f64, kind: EventKind, fields: Value) -> Event {
     )
 }
 
-/// An event of a leg: unique id, linked id, type, phone, caller.
-fn leg(
-    second: f64,
-    kind: EventKind,
-    ids: (&str, &str),
+/// A leg as its host tells of it: unique id, linked id, type, phone, caller.
+#[derive(Clone, Copy)]
+struct Leg<'a> {
+    ids: (&'a str, &'a str),
     call_type: i32,
-    phone: &str,
-    caller: &str,
-    more: Value,
-) -> Event {
-    let mut body = json!({"UniqueId": ids.0, "LinkedId": ids.1, "CallType": call_type, "Phone": phone, "CallerIDNum": caller});
-    body.as_object_mut()
-        .unwrap()
-        .extend(more.as_object().unwrap().clone());
-    at(second, kind, body)
+    phone: &'a str,
+    caller: &'a str,
+}
+
+fn leg<'a>(ids: (&'a str, &'a str), call_type: i32, phone: &'a str, caller: &'a str) -> Leg<'a> {
+    Leg {
+        ids,
+        call_type,
+        phone,
+        caller,
+    }
+}
+
+impl Leg<'_> {
+    /// An event of it, with what else is told.
+    fn says(&self, second: f64, kind: EventKind, more: Value) -> Event {
+        let mut body = json!({"UniqueId": self.ids.0, "LinkedId": self.ids.1, "CallType": self.call_type,
+            "Phone": self.phone, "CallerIDNum": self.caller});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        at(second, kind, body)
+    }
 }
 
 use EventKind::{Bridge, BridgeLeave, Dial, Hangup, NewCallerId, Start};
@@ -65,25 +78,14 @@ fn one(events: Vec<Event>) -> Record {
     forth.into_iter().next().unwrap()
 }
 
-fn inbound(a: (&str, &str)) -> Vec<Event> {
+/// A client's call that 150 answers.
+fn inbound(a: Leg<'_>) -> Vec<Event> {
     vec![
-        leg(0.0, Start, a, 0, CLIENT, CLIENT, json!({})),
-        leg(
-            0.1,
-            Dial,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"Extensions": ["150"]}),
-        ),
-        leg(
+        a.says(0.0, Start, json!({})),
+        a.says(0.1, Dial, json!({"Extensions": ["150"]})),
+        a.says(
             1.0,
             Bridge,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
             json!({"Extensions": ["150"], "ChannelUniqueId": "1.2", "CallStatus": "2"}),
         ),
     ]
@@ -91,17 +93,18 @@ fn inbound(a: (&str, &str)) -> Vec<Event> {
 
 #[test]
 fn an_attended_transfer_by_phone_is_one_call_of_the_client() {
-    let (a, d) = (("1.1", "1.1"), ("1.3", "1.3"));
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
+    let d = leg(("1.3", "1.3"), 2, "151", "150");
     let mut events = inbound(a);
     events.extend([
-        leg(3.0, Start, d, 2, "151", "150", json!({})),
-        leg(3.1, Dial, d, 2, "151", "150", json!({"Extensions": ["151"]})),
-        leg(4.0, Bridge, d, 2, "151", "150", json!({"Extensions": ["151"], "ChannelUniqueId": "1.4", "CallStatus": "2"})),
-        leg(6.0, Hangup, d, 2, "151", "150", json!({"CallStatus": "2", "Extensions": ["151"], "DialStatus": "ANSWER"})),
+        d.says(3.0, Start, json!({})),
+        d.says(3.1, Dial, json!({"Extensions": ["151"]})),
+        d.says(4.0, Bridge, json!({"Extensions": ["151"], "ChannelUniqueId": "1.4", "CallStatus": "2"})),
+        d.says(6.0, Hangup, json!({"CallStatus": "2", "Extensions": ["151"], "DialStatus": "ANSWER"})),
         // The colleague's channel is in the client's bridge now and has taken over its linked id.
         at(9.0, BridgeLeave, json!({"UniqueId": "1.1", "LinkedId": "1.1", "CallerIDNum": CLIENT, "ConnectedLineNum": "151", "BridgeUniqueId": "b", "BridgeNumChannels": 1})),
         at(9.0, BridgeLeave, json!({"UniqueId": "1.4", "LinkedId": "1.1", "CallerIDNum": "151", "ConnectedLineNum": CLIENT, "BridgeUniqueId": "b", "BridgeNumChannels": 0})),
-        leg(9.1, Hangup, a, 0, CLIENT, CLIENT, json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER", "LastConnected": "151"})),
+        a.says(9.1, Hangup, json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER", "LastConnected": "151"})),
     ]);
     let record = one(events);
     assert_eq!(
@@ -116,71 +119,25 @@ fn an_attended_transfer_by_phone_is_one_call_of_the_client() {
 
 #[test]
 fn without_bridge_events_the_hangup_tells_who_took_over() {
-    let mut events = inbound(("1.1", "1.1"));
-    events.push(leg(9.0, Hangup, ("1.1", "1.1"), 0, CLIENT, CLIENT, json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER", "LastConnected": "151"})));
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
+    let mut events = inbound(a);
+    events.push(a.says(9.0, Hangup, json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER", "LastConnected": "151"})));
     assert_eq!(one(events).talked, ["150", "151"]);
 }
 
 /// A client's call to 150, whose phone sends it on to a mobile.
 pub fn forwarded() -> Vec<Event> {
-    let (a, b) = (("1.1", "1.1"), ("1.3", "1.1"));
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
+    let b = leg(("1.3", "1.1"), 1, MOBILE, CLIENT);
     vec![
-        leg(0.0, Start, a, 0, CLIENT, CLIENT, json!({})),
-        leg(
-            0.1,
-            Dial,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"Extensions": ["150"]}),
-        ),
-        leg(0.5, Start, b, 1, MOBILE, CLIENT, json!({})),
-        leg(
-            0.6,
-            Dial,
-            b,
-            1,
-            MOBILE,
-            CLIENT,
-            json!({"Extensions": [CLIENT]}),
-        ),
-        leg(
-            4.0,
-            Bridge,
-            b,
-            1,
-            MOBILE,
-            CLIENT,
-            json!({"Extensions": [CLIENT], "CallStatus": "2"}),
-        ),
-        leg(
-            4.1,
-            Bridge,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"Extensions": [format!("+{MOBILE}")], "CallStatus": "2"}),
-        ),
-        leg(
-            9.0,
-            Hangup,
-            b,
-            1,
-            MOBILE,
-            CLIENT,
-            json!({"CallStatus": "2", "Extensions": [CLIENT], "DialStatus": "ANSWER"}),
-        ),
-        leg(
-            9.1,
-            Hangup,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"CallStatus": "2", "Extensions": [format!("+{MOBILE}")], "DialStatus": "ANSWER"}),
-        ),
+        a.says(0.0, Start, json!({})),
+        a.says(0.1, Dial, json!({"Extensions": ["150"]})),
+        b.says(0.5, Start, json!({})),
+        b.says(0.6, Dial, json!({"Extensions": [CLIENT]})),
+        b.says(4.0, Bridge, json!({"Extensions": [CLIENT], "CallStatus": "2"})),
+        a.says(4.1, Bridge, json!({"Extensions": [format!("+{MOBILE}")], "CallStatus": "2"})),
+        b.says(9.0, Hangup, json!({"CallStatus": "2", "Extensions": [CLIENT], "DialStatus": "ANSWER"})),
+        a.says(9.1, Hangup, json!({"CallStatus": "2", "Extensions": [format!("+{MOBILE}")], "DialStatus": "ANSWER"})),
     ]
 }
 
@@ -198,35 +155,20 @@ fn a_phone_forwarded_to_a_mobile_is_the_clients_one_call() {
 
 #[test]
 fn a_call_picked_up_by_another_phone_was_answered_there() {
-    let a = ("1.1", "1.1");
+    let picked = leg(("1.1", "1.5"), 0, CLIENT, CLIENT);
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
     let record = one(vec![
-        leg(0.0, Start, a, 0, CLIENT, CLIENT, json!({})),
-        leg(
-            0.1,
-            Dial,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"Extensions": ["150"]}),
-        ),
+        a.says(0.0, Start, json!({})),
+        a.says(0.1, Dial, json!({"Extensions": ["150"]})),
         // The linked id is the picker's channel's.
-        leg(
+        picked.says(
             2.0,
             Bridge,
-            ("1.1", "1.5"),
-            0,
-            CLIENT,
-            CLIENT,
             json!({"Extensions": ["152"], "CallStatus": "2"}),
         ),
-        leg(
+        a.says(
             5.0,
             Hangup,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
             json!({"CallStatus": "2", "Extensions": ["152"], "DialStatus": "ANSWER"}),
         ),
     ]);
@@ -238,8 +180,9 @@ fn a_call_picked_up_by_another_phone_was_answered_there() {
 
 #[test]
 fn an_outgoing_call_handed_to_a_colleague_goes_on() {
-    let (a, b) = (("1.1", "1.1"), ("1.2", "1.1"));
+    let a = leg(("1.1", "1.1"), 1, CLIENT, "150");
     for (call_type, hangup_first) in [(0, true), (2, false), (1, true)] {
+        let b = leg(("1.2", "1.1"), call_type, CLIENT, CLIENT);
         let (hangup, start) = if hangup_first { (5.0, 5.1) } else { (5.1, 5.0) };
         let parent = |more: Value| {
             let mut more = more;
@@ -247,78 +190,14 @@ fn an_outgoing_call_handed_to_a_colleague_goes_on() {
             more
         };
         let record = one(vec![
-            leg(
-                0.0,
-                Start,
-                a,
-                1,
-                CLIENT,
-                "150",
-                json!({"ConnectedLineNum": CLIENT}),
-            ),
-            leg(
-                0.1,
-                Dial,
-                a,
-                1,
-                CLIENT,
-                "150",
-                json!({"ConnectedLineNum": CLIENT, "Extensions": ["150"]}),
-            ),
-            leg(
-                2.0,
-                Bridge,
-                a,
-                1,
-                CLIENT,
-                "150",
-                json!({"ConnectedLineNum": CLIENT, "Extensions": ["150"], "ChannelUniqueId": "1.2", "CallStatus": "2"}),
-            ),
-            leg(
-                hangup,
-                Hangup,
-                a,
-                1,
-                CLIENT,
-                "150",
-                json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER"}),
-            ),
-            leg(
-                start,
-                Start,
-                b,
-                call_type,
-                CLIENT,
-                CLIENT,
-                parent(json!({})),
-            ),
-            leg(
-                5.3,
-                Dial,
-                b,
-                call_type,
-                CLIENT,
-                CLIENT,
-                parent(json!({"Extensions": ["152"]})),
-            ),
-            leg(
-                6.0,
-                Bridge,
-                b,
-                call_type,
-                CLIENT,
-                CLIENT,
-                parent(json!({"Extensions": ["152"], "CallStatus": "2"})),
-            ),
-            leg(
-                9.0,
-                Hangup,
-                b,
-                call_type,
-                CLIENT,
-                CLIENT,
-                parent(json!({"CallStatus": "2", "Extensions": ["152"], "DialStatus": "ANSWER"})),
-            ),
+            a.says(0.0, Start, json!({"ConnectedLineNum": CLIENT})),
+            a.says(0.1, Dial, json!({"ConnectedLineNum": CLIENT, "Extensions": ["150"]})),
+            a.says(2.0, Bridge, json!({"ConnectedLineNum": CLIENT, "Extensions": ["150"], "ChannelUniqueId": "1.2", "CallStatus": "2"})),
+            a.says(hangup, Hangup, json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER"})),
+            b.says(start, Start, parent(json!({}))),
+            b.says(5.3, Dial, parent(json!({"Extensions": ["152"]}))),
+            b.says(6.0, Bridge, parent(json!({"Extensions": ["152"], "CallStatus": "2"}))),
+            b.says(9.0, Hangup, parent(json!({"CallStatus": "2", "Extensions": ["152"], "DialStatus": "ANSWER"}))),
         ]);
         assert_eq!(
             (record.direction, record.made_by.as_deref()),
@@ -431,75 +310,36 @@ fn a_forwarder_that_tells_of_every_channel_ends_a_call_once() {
 
 /// Both hangups come right after the client answered, the Local channels having stepped aside; the talk goes on.
 fn stepping_aside(ends: Vec<Event>) -> Vec<Event> {
-    let (b, f) = (("1.2", "1.1"), ("1.5", "1.1"));
+    let b = leg(("1.2", "1.1"), 2, "150", "");
+    let f = leg(("1.5", "1.1"), 1, CLIENT, "150");
     let mut events = vec![
         at(
             0.0,
             NewCallerId,
             json!({"UniqueId": "1.1", "LinkedId": "1.1", "CallerIDNum": "150"}),
         ),
-        leg(
-            0.1,
-            Start,
-            b,
-            2,
-            "150",
-            "",
-            json!({"ConnectedLineNum": "150"}),
-        ),
-        leg(0.2, Dial, b, 2, "150", "", json!({"Extensions": ["150"]})),
-        leg(
+        b.says(0.1, Start, json!({"ConnectedLineNum": "150"})),
+        b.says(0.2, Dial, json!({"Extensions": ["150"]})),
+        b.says(
             2.0,
             Bridge,
-            b,
-            2,
-            "150",
-            "",
             json!({"Extensions": ["150"], "ChannelUniqueId": "1.3", "CallStatus": "2"}),
         ),
-        leg(
-            2.1,
-            Start,
-            f,
-            1,
-            CLIENT,
-            "150",
-            json!({"ConnectedLineNum": CLIENT}),
-        ),
-        leg(
-            2.2,
-            Dial,
-            f,
-            1,
-            CLIENT,
-            "150",
-            json!({"Extensions": ["150"]}),
-        ),
-        leg(
+        f.says(2.1, Start, json!({"ConnectedLineNum": CLIENT})),
+        f.says(2.2, Dial, json!({"Extensions": ["150"]})),
+        f.says(
             5.0,
             Bridge,
-            f,
-            1,
-            CLIENT,
-            "150",
             json!({"Extensions": ["150"], "ChannelUniqueId": "1.6", "CallStatus": "2"}),
         ),
-        leg(
+        f.says(
             5.1,
             Hangup,
-            f,
-            1,
-            CLIENT,
-            "150",
             json!({"CallStatus": "2", "BillSec": 0, "Extensions": ["150"], "DialStatus": "ANSWER"}),
         ),
-        leg(
+        b.says(
             5.1,
             Hangup,
-            b,
-            2,
-            "150",
-            "",
             json!({"CallStatus": "2", "BillSec": 3, "Extensions": ["150"], "DialStatus": "ANSWER"}),
         ),
         // The client's channel changes its bridge at that moment.
@@ -540,54 +380,14 @@ fn a_click_to_call_lasts_until_the_real_channels_part() {
 
 #[test]
 fn a_redirect_that_came_too_late_is_a_transfer() {
-    let a = ("1.1", "1.1");
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
     let record = one(vec![
-        leg(0.0, Start, a, 0, CLIENT, CLIENT, json!({})),
-        leg(
-            10.0,
-            Dial,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"Extensions": ["150", "151", "152"]}),
-        ),
-        leg(
-            12.0,
-            Bridge,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"Extensions": ["151"], "CallStatus": "2"}),
-        ),
-        leg(
-            13.0,
-            Dial,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"Extensions": ["152"]}),
-        ),
-        leg(
-            14.0,
-            Bridge,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"Extensions": ["152"], "CallStatus": "2"}),
-        ),
-        leg(
-            18.0,
-            Hangup,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
-            json!({"CallStatus": "2", "Extensions": ["152"], "DialStatus": "ANSWER", "LastConnected": "152"}),
-        ),
+        a.says(0.0, Start, json!({})),
+        a.says(10.0, Dial, json!({"Extensions": ["150", "151", "152"]})),
+        a.says(12.0, Bridge, json!({"Extensions": ["151"], "CallStatus": "2"})),
+        a.says(13.0, Dial, json!({"Extensions": ["152"]})),
+        a.says(14.0, Bridge, json!({"Extensions": ["152"], "CallStatus": "2"})),
+        a.says(18.0, Hangup, json!({"CallStatus": "2", "Extensions": ["152"], "DialStatus": "ANSWER", "LastConnected": "152"})),
     ]);
     assert_eq!(record.rung, ["150", "151", "152"]);
     assert_eq!(record.talked, ["151", "152"]);
@@ -595,27 +395,19 @@ fn a_redirect_that_came_too_late_is_a_transfer() {
 
 #[test]
 fn a_hangup_alone_is_a_call_that_ended() {
-    let a = ("1.1", "1.1");
-    let missed = one(vec![leg(
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
+    let missed = one(vec![a.says(
         5.0,
         Hangup,
-        a,
-        0,
-        CLIENT,
-        CLIENT,
         json!({"CallStatus": "0", "Extensions": [], "DialStatus": ""}),
     )]);
     assert_eq!(
         (missed.outcome, missed.talk_seconds),
         (Some(Outcome::Missed), 0)
     );
-    let answered = one(vec![leg(
+    let answered = one(vec![a.says(
         65.0,
         Hangup,
-        a,
-        0,
-        CLIENT,
-        CLIENT,
         json!({"CallStatus": 2, "BillSec": "60", "Extensions": "150"}),
     )]);
     assert_eq!(
@@ -628,20 +420,13 @@ fn a_hangup_alone_is_a_call_that_ended() {
 /// The dial's event was lost: what the hangup says of it is all there is.
 #[test]
 fn without_a_dial_the_hangup_tells_whose_phones_rang() {
-    let a = ("1.1", "1.1");
-    let hangup = leg(
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
+    let hangup = a.says(
         20.0,
         Hangup,
-        a,
-        0,
-        CLIENT,
-        CLIENT,
         json!({"Extensions": ["150", "151"], "CallStatus": "0"}),
     );
-    let told_nothing = one(vec![
-        leg(0.0, Start, a, 0, CLIENT, CLIENT, json!({})),
-        hangup.clone(),
-    ]);
+    let told_nothing = one(vec![a.says(0.0, Start, json!({})), hangup.clone()]);
     assert_eq!(told_nothing.outcome, Some(Outcome::Missed));
     assert_eq!(told_nothing.rung, ["150", "151"]);
     let mut told = inbound(a);
@@ -652,23 +437,12 @@ fn without_a_dial_the_hangup_tells_whose_phones_rang() {
 
 #[test]
 fn a_status_of_a_failed_transfer_does_not_undo_a_talk() {
-    let mut events = inbound(("1.1", "1.1"));
-    events.push(leg(
-        3.0,
-        Dial,
-        ("1.1", "1.1"),
-        0,
-        CLIENT,
-        CLIENT,
-        json!({"Extensions": ["151"]}),
-    ));
-    events.push(leg(
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
+    let mut events = inbound(a);
+    events.push(a.says(3.0, Dial, json!({"Extensions": ["151"]})));
+    events.push(a.says(
         8.0,
         Hangup,
-        ("1.1", "1.1"),
-        0,
-        CLIENT,
-        CLIENT,
         json!({"CallStatus": "0", "Extensions": [], "DialStatus": "NOANSWER"}),
     ));
     let record = one(events);
@@ -678,52 +452,26 @@ fn a_status_of_a_failed_transfer_does_not_undo_a_talk() {
 
 #[test]
 fn two_clients_whose_channels_meet_stay_two_calls() {
-    let (a, d) = (("1.1", "1.1"), ("1.3", "1.3"));
+    let moved = leg(("1.3", "1.1"), 1, MOBILE, "150");
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
+    let d = leg(("1.3", "1.3"), 1, MOBILE, "150");
     let mut events = inbound(a);
     events.extend([
-        leg(
-            3.0,
-            Start,
-            d,
-            1,
-            MOBILE,
-            "150",
-            json!({"ConnectedLineNum": MOBILE}),
-        ),
-        leg(
-            3.1,
-            Dial,
-            d,
-            1,
-            MOBILE,
-            "150",
-            json!({"Extensions": ["150"]}),
-        ),
-        leg(
+        d.says(3.0, Start, json!({"ConnectedLineNum": MOBILE})),
+        d.says(3.1, Dial, json!({"Extensions": ["150"]})),
+        d.says(
             4.0,
             Bridge,
-            d,
-            1,
-            MOBILE,
-            "150",
             json!({"Extensions": ["150"], "ChannelUniqueId": "1.4", "CallStatus": "2"}),
         ),
-        leg(
+        moved.says(
             6.0,
             Hangup,
-            ("1.3", "1.1"),
-            1,
-            MOBILE,
-            "150",
             json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER"}),
         ),
-        leg(
+        a.says(
             9.1,
             Hangup,
-            a,
-            0,
-            CLIENT,
-            CLIENT,
             json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER"}),
         ),
     ]);
@@ -742,10 +490,10 @@ fn two_clients_whose_channels_meet_stay_two_calls() {
 
 #[test]
 fn a_hangup_sent_once_more_brings_the_recording() {
-    let a = ("1.1", "1.1");
+    let a = leg(("1.1", "1.1"), 0, CLIENT, CLIENT);
     let hangup = |second: f64, file: &str| {
         let more = json!({"CallStatus": "2", "Extensions": ["150"], "DialStatus": "ANSWER", "RecordFile": file});
-        leg(second, Hangup, a, 0, CLIENT, CLIENT, more)
+        a.says(second, Hangup, more)
     };
     let mut events = inbound(a);
     events.extend([hangup(9.0, ""), hangup(60.0, "1.1.wav")]);
