@@ -1,4 +1,4 @@
-//! Seals secrets before they reach the database and opens them after. Used by `enterprises.rs` (tokens, keys,
+//! Seals secrets before they reach the database and opens them after. Used by `enterprises/` (tokens, keys,
 //! the integrations document) and for looking up tokens by fingerprint. Never logs what it handles.
 
 use base64::Engine;

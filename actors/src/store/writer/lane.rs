@@ -1,5 +1,5 @@
-//! The writer's thread: takes batches, decides what a failure means, answers. The rows themselves are `sqlite.rs`'s
-//! and `postgres.rs`'s.
+//! The writer's thread: takes batches, decides what a failure means, answers. The rows themselves are `sqlite/`'s
+//! and `postgres/`'s.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
