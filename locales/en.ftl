@@ -15,10 +15,10 @@ role-operator = operator
 
 login-title = Log in
 login-intro = Calls, integrations and the journal of your enterprise.
-login-name = Name
+login-name = Login
 login-password = Password
 login-submit = Log in
-login-wrong = This name and password do not belong together.
+login-wrong = This login and password do not belong together.
 login-throttled = Too many attempts. Try again in { $n } s.
 login-expired = Your session has ended. Log in again.
 
@@ -1052,6 +1052,8 @@ said-send-again = send it again
 said-no-base64 = is not base64; a secret looks like whsec_ and 32 letters or more
 said-secret-length = has { $a } bytes; a secret has from 24 to 64
 said-amo-into-unsorted = unsorted
+said-amo-incoming-only = amoCRM knows nobody with this number, and only incoming calls are put to unsorted
+said-uon-filed = call { $a }
 unit-s = { $n } s
 unit-ms = { $n } ms
 
@@ -1185,3 +1187,9 @@ field-user-names = names of users
 field-last-sync = last compared
 field-switched-off = switched off
 field-bot = bot
+field-address-key = key in our address
+field-account-token = token of the account link
+field-allow-number = number instead of clientId
+field-module-code = code of the module
+field-registered-with = registered with
+act-integration-shut-out = the CRM has shut us out

@@ -15,10 +15,10 @@ role-operator = оператор
 
 login-title = Вход
 login-intro = Звонки, интеграции и журнал вашего предприятия.
-login-name = Имя
+login-name = Логин
 login-password = Пароль
 login-submit = Войти
-login-wrong = Имя и пароль не подходят друг к другу.
+login-wrong = Логин и пароль не подходят друг к другу.
 login-throttled = Слишком много попыток. Повторите через { $n } с.
 login-expired = Сеанс закончился. Войдите снова.
 
@@ -1054,6 +1054,8 @@ said-send-again = пришлите ещё раз
 said-no-base64 = это не base64; секрет — это whsec_ и 32 знака или больше
 said-secret-length = в секрете { $a } байт, а нужно от 24 до 64
 said-amo-into-unsorted = попал в «Неразобранное»
+said-amo-incoming-only = amoCRM не знает никого с этим номером, а в «Неразобранное» попадают только входящие
+said-uon-filed = звонок { $a }
 unit-s = { $n } с
 unit-ms = { $n } мс
 
@@ -1187,3 +1189,9 @@ field-user-names = имена пользователей
 field-last-sync = последняя сверка
 field-switched-off = отключена
 field-bot = бот
+field-address-key = ключ нашего адреса
+field-account-token = токен ссылки из аккаунта
+field-allow-number = номер вместо clientId
+field-module-code = код модуля
+field-registered-with = зарегистрирован в
+act-integration-shut-out = CRM закрыла нам доступ

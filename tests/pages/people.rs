@@ -193,3 +193,39 @@ async fn another_enterprises_people_do_not_exist() {
     .await;
     assert_eq!(renew.status, 404, "{renew:?}");
 }
+
+#[actix_web::test]
+async fn a_form_that_is_refused_keeps_what_was_typed_and_its_page_can_be_read_in_the_other_language()
+ {
+    let door = Door::open("").await;
+    let admin = door.log_in("admin-0367").await;
+    let fields = [
+        ("login", "vera"),
+        ("name", "Vera"),
+        ("role", "supervisor"),
+        ("extensions", "1a0"),
+    ];
+    let refused = send(&door, &admin, &format!("{PEOPLE}/add"), &fields).await;
+    for kept in [
+        "value=\"vera\"",
+        "value=\"Vera\"",
+        "value=\"1a0\"",
+        "value=\"supervisor\" selected",
+        // The answer to a form stands at an address that nobody can open.
+        "href=\"/enterprise/0367/people?lang=ru\"",
+    ] {
+        assert!(refused.body.contains(kept), "{kept}: {refused:?}");
+    }
+    let number = [("extension", "7"), ("name", "Warehouse")];
+    let refused = send(&door, &admin, &format!("{PEOPLE}/extension"), &number).await;
+    assert!(refused.body.contains("value=\"Warehouse\""), "{refused:?}");
+    for (form, field) in [("bot", ("token", "typed")), ("add", ("chat", "typed"))] {
+        let at = format!("/enterprise/0367/telegram/{form}");
+        let refused = send(&door, &admin, &at, &[field]).await;
+        assert!(
+            refused.body.contains("value=\"typed\""),
+            "{form}: {refused:?}"
+        );
+    }
+    door.close().await;
+}

@@ -309,3 +309,43 @@ async fn who_comes_and_goes_is_noted() {
     );
     door.close().await;
 }
+
+#[actix_web::test]
+async fn a_session_that_ended_under_an_open_page_leads_to_login_and_back_to_that_page() {
+    let door = Door::open("").await;
+    let browser = door.log_in("admin-0367").await;
+    let csrf = [("csrf", browser.csrf.as_str())];
+    assert_eq!(door.post(&browser, "/logout", &csrf).await.status, 303);
+    let shown = "http://patchbay.example/calls?find=29&page=2";
+    let piece = [
+        ("HX-Request", "true"),
+        ("HX-Current-URL", shown),
+        ("Accept", "text/html"),
+    ];
+    let answer = door
+        .get(&browser, "/enterprise/0367/telegram/chats", &piece)
+        .await;
+    assert_eq!(answer.status, 401);
+    assert_eq!(
+        answer.header("hx-redirect"),
+        "/login?next=/calls%3Ffind%3D29%26page%3D2"
+    );
+    assert_eq!(answer.body, "", "no login page inside of a card");
+    door.close().await;
+}
+
+#[actix_web::test]
+async fn what_cannot_be_read_is_refused_as_a_page_in_the_readers_language() {
+    let door = Door::open("").await;
+    let root = door.log_in("superadmin").await;
+    for (path, status) in [("/calls?page=first", 400), ("/calls/first", 404)] {
+        let at = format!(
+            "{path}{}lang=ru",
+            if path.contains('?') { '&' } else { '?' }
+        );
+        let answer = door.page(&root, &at).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.body.contains("На главную"), "{path}: {answer:?}");
+    }
+    door.close().await;
+}

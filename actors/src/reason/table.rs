@@ -63,6 +63,11 @@ pub const COMMON: &[(&str, &str)] = &[
     ("secret-length", "has {} bytes; a secret has from 24 to 64"),
     ("amo-into-unsorted", "unsorted"),
     (
+        "amo-incoming-only",
+        "amoCRM knows nobody with this number, and only incoming calls are put to unsorted",
+    ),
+    ("uon-filed", "call {}"),
+    (
         "surrendered",
         "switched off: nothing was taken since {}; the last time: {}",
     ),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use actix_web::HttpResponse;
 
-use super::{escape, frame};
+use super::{Tongue, escape, frame_in};
 use crate::clock::date_time;
 use crate::tally::Counts;
 
@@ -18,11 +18,17 @@ pub(crate) const NOTHING: &str = "<p class=\"none\">Пока ничего.</p>";
 pub(crate) struct Sheet {
     title: String,
     body: String,
+    tongue: Tongue,
 }
 
 impl Sheet {
     /// With its title above; `beside` it stands what tells this account from another, or nothing.
     pub fn new(title: &str, beside: &str) -> Self {
+        Self::spoken(Tongue::Ru, title, beside)
+    }
+
+    /// The same in one of the languages.
+    pub fn spoken(tongue: Tongue, title: &str, beside: &str) -> Self {
         let beside = match beside {
             "" => String::new(),
             beside => format!(" <span>{}</span>", escape(beside)),
@@ -30,9 +36,11 @@ impl Sheet {
         Self {
             title: title.to_owned(),
             body: format!(
-                "<header><b>{}</b>{beside}<span class=\"badge\">симулятор</span></header><main>",
-                escape(title)
+                "<header><b>{}</b>{beside}<span class=\"badge\">{}</span></header><main>",
+                escape(title),
+                tongue.say("симулятор", "simulator"),
             ),
+            tongue,
         }
     }
 
@@ -52,7 +60,8 @@ impl Sheet {
         };
         let _never_fails = write!(
             self.body,
-            "<div class=\"{class}\">отклонено: <b>{}</b></div></div>",
+            "<div class=\"{class}\">{}: <b>{}</b></div></div>",
+            self.tongue.say("отклонено", "refused"),
             counts.refused
         );
     }
@@ -77,7 +86,8 @@ impl Sheet {
         if counts.refusals.is_empty() {
             return;
         }
-        self.push("<h2>Отклонено</h2><ul class=\"refusals\">");
+        self.heading(self.tongue.say("Отклонено", "Refused"));
+        self.push("<ul class=\"refusals\">");
         for one in counts.refusals.iter().rev().take(SHOWN) {
             let _never_fails = write!(
                 self.body,
@@ -95,6 +105,6 @@ impl Sheet {
     pub fn finish(mut self, style: &str) -> HttpResponse {
         self.push("</main>");
         let style = format!("{}{style}", include_str!("sheet.css"));
-        frame(&self.title, &style, &self.body)
+        frame_in(self.tongue, &self.title, &style, &self.body)
     }
 }

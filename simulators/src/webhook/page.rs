@@ -1,12 +1,12 @@
 //! What the receiver got, as a person sees it: each event with what its signature was worth, and what was turned down.
 //! Called by a browser; changes nothing.
 
-use actix_web::HttpResponse;
 use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 
 use super::state::{Message, State};
 use crate::clock::date_time;
-use crate::page::{Sheet, escape};
+use crate::page::{Sheet, Tongue, escape};
 
 /// How many events a page shows.
 const EVENTS: usize = 200;
@@ -15,32 +15,41 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config.route("/", web::get().to(show));
 }
 
-async fn show(state: Data<State>) -> HttpResponse {
+async fn show(state: Data<State>, request: HttpRequest) -> HttpResponse {
+    let tongue = Tongue::of(&request);
     let (messages, counts) = (state.messages(), state.counts());
-    let mut sheet = Sheet::new("Получатель вебхуков", "");
+    let mut sheet = Sheet::spoken(
+        tongue,
+        tongue.say("Получатель вебхуков", "Receiver of webhooks"),
+        "",
+    );
     let fresh = messages.iter().filter(|message| !message.again).count();
     let facts = [
-        ("принято событий", fresh),
-        ("повторов", messages.len() - fresh),
+        (tongue.say("принято событий", "events taken"), fresh),
+        (tongue.say("повторов", "repeated"), messages.len() - fresh),
     ];
     sheet.facts(&facts, &counts);
     sheet.refusals(&counts);
-    sheet.heading("События");
+    sheet.heading(tongue.say("События", "Events"));
     if messages.is_empty() {
-        sheet.push("<p class=\"none\">Пока ничего не пришло.</p>");
+        let none = tongue.say("Пока ничего не пришло.", "Nothing has come yet.");
+        sheet.push(&format!("<p class=\"none\">{none}</p>"));
     }
     for message in messages.iter().rev().take(EVENTS) {
-        sheet.push(&event(message));
+        sheet.push(&event(message, tongue));
     }
     sheet.finish("")
 }
 
-fn event(message: &Message) -> String {
+fn event(message: &Message, tongue: Tongue) -> String {
     let signed = match message.signed_with.as_slice() {
-        [0] => "подпись верна",
-        [] => "подписи нет",
-        [_] => "подпись верна: прежний секрет",
-        _ => "обе подписи верны",
+        [0] => tongue.say("подпись верна", "the signature is good"),
+        [] => tongue.say("подписи нет", "no signature"),
+        [_] => tongue.say(
+            "подпись верна: прежний секрет",
+            "the signature is good: the former secret",
+        ),
+        _ => tongue.say("обе подписи верны", "both signatures are good"),
     };
     let pretty = serde_json::to_string_pretty(&message.body).unwrap_or_default();
     format!(
@@ -58,7 +67,7 @@ fn event(message: &Message) -> String {
         escape(&message.id),
         escape(&message.path),
         if message.again {
-            " · повтор: уже есть"
+            tongue.say(" · повтор: уже есть", " · repeated: it is here already")
         } else {
             ""
         },

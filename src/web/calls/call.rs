@@ -345,7 +345,7 @@ fn drawn_events(found: &Found, enterprise: &Arc<Enterprise>) -> Vec<Value> {
             json!({
                 "id": event.id, "event_type": event.event_type, "unique_id": event.unique_id,
                 "received_at": event.received_at, "event_timestamp": event.event_timestamp,
-                "offset": format!("{}.{:03} s", offset / 1000, (offset % 1000).abs()),
+                "offset": format!("{}.{:03}", offset / 1000, (offset % 1000).abs()),
                 "change": change, "entered": entered, "parked": event.parked, "note": event.note,
                 "data_source": event.data_source,
                 "raw_data": mask_body(&event.raw, enterprise.token.expose_secret()),

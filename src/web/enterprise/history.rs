@@ -108,6 +108,9 @@ fn parts(app: &App, lang: Lang, act: &str, what: &Value) -> Vec<Value> {
 /// Fields that hold a list, and not what was and what is.
 const LISTS: [&str; 2] = ["extensions", "rules"];
 
+/// What is noted beside a change and tells a person nothing that the line does not.
+const BESIDE: [&str; 3] = ["last_sync", "registered_at", "user_names"];
+
 struct Teller<'a> {
     app: &'a App,
     lang: Lang,
@@ -127,8 +130,11 @@ impl Teller<'_> {
     }
 
     fn part(&self, kind: Option<&Kind>, name: &str, value: &Value, found: &mut Vec<Value>) {
+        if BESIDE.contains(&name) {
+            return;
+        }
         let label = self.label(kind, name);
-        let spoken = |value: &Value| self.spoken(name, value);
+        let spoken = |value: &Value| self.spoken(kind, name, value);
         match value {
             Value::Array(list) if LISTS.contains(&name) => {
                 let list: Vec<String> = list.iter().map(words).collect();
@@ -191,7 +197,7 @@ impl Teller<'_> {
     }
 
     /// A value as the pages say it: yes and no, roles, languages, names of CRMs.
-    fn spoken(&self, name: &str, value: &Value) -> String {
+    fn spoken(&self, kind: Option<&Kind>, name: &str, value: &Value) -> String {
         let known = |key: String| self.app.pages.known(self.lang, &key);
         let boxes = ["active", "debug_log", "recording_links"];
         let word = match value {
@@ -208,7 +214,12 @@ impl Teller<'_> {
             Value::String(text) if name == "key" => known(format!("value-key-{text}")),
             _ => None,
         };
-        word.unwrap_or_else(|| words(value))
+        // One of a choice, as its form has it.
+        let chosen = || {
+            let (kind, text) = (kind?, value.as_str()?);
+            known(format!("integration-{}-{name}-{text}", kind.name))
+        };
+        word.or_else(chosen).unwrap_or_else(|| words(value))
     }
 }
 

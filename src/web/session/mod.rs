@@ -68,9 +68,13 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Viewer>, AppError> {
 }
 
 /// `GET /`: to the page that this role looks at first.
-pub async fn home(visit: Visit) -> Result<HttpResponse, AppError> {
+pub async fn home(app: State, visit: Visit) -> Result<HttpResponse, AppError> {
     let role = Some(visit.viewer()?.role);
-    Ok(go(if allows(role, Area::Live) {
+    // Where nothing is set up yet, the first thing to do is to set something up.
+    let bare = allows(role, Area::System) && app.cache.all().is_empty();
+    Ok(go(if bare {
+        "/enterprises"
+    } else if allows(role, Area::Live) {
         "/live"
     } else {
         "/calls"
