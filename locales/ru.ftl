@@ -1194,4 +1194,3 @@ field-account-token = токен ссылки из аккаунта
 field-allow-number = номер вместо clientId
 field-module-code = код модуля
 field-registered-with = зарегистрирован в
-act-integration-shut-out = CRM закрыла нам доступ
