@@ -7,7 +7,7 @@ use ssh_key::private::Ed25519Keypair;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, PublicKey};
 
 /// What the kit's installation puts before our public key: the key can do nothing but ask our gate.
-pub const FORCED: &str = "command=\"/usr/local/lib/patchbay/patchbay-gate\",restrict";
+const FORCED: &str = "command=\"/usr/local/lib/patchbay/patchbay-gate\",restrict";
 
 /// A fresh Ed25519 key, as OpenSSH writes a private key without a passphrase.
 ///

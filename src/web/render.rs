@@ -186,7 +186,7 @@ fn clock(value: &Value, _: &HashMap<String, Value>) -> tera::Result<Value> {
 }
 
 /// Seconds as a clock shows them.
-pub fn clock_text(seconds: i64) -> String {
+fn clock_text(seconds: i64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if hours > 0 {
         format!("{hours}:{minutes:02}:{seconds:02}")

@@ -116,13 +116,6 @@ impl Hosts {
             .unwrap_or_else(|_| Err(HostError::Refused("asking it failed".into())))
     }
 
-    /// How many sessions to the enterprise's host were opened since its settings changed last.
-    pub fn sessions_opened(&self, enterprise: i64) -> u64 {
-        self.lanes()
-            .get(&enterprise)
-            .map_or(0, |lane| lane.pool.opened())
-    }
-
     /// The host's lane; a new one when its settings changed.
     fn lane(&self, enterprise: &Enterprise) -> Result<Arc<Lane>, HostError> {
         let access = Access::of(&enterprise.host)?;

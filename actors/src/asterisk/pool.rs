@@ -5,7 +5,6 @@
 use std::io::Read;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use scheduled_thread_pool::ScheduledThreadPool;
@@ -131,8 +130,6 @@ pub(super) struct Pool {
     access: Access,
     terms: Terms,
     slots: r2d2::Pool<Slots>,
-    /// Sessions opened so far.
-    opened: AtomicU64,
 }
 
 impl Pool {
@@ -151,16 +148,11 @@ impl Pool {
             access,
             terms,
             slots,
-            opened: AtomicU64::new(0),
         }
     }
 
     pub fn access(&self) -> &Access {
         &self.access
-    }
-
-    pub fn opened(&self) -> u64 {
-        self.opened.load(Ordering::Relaxed)
     }
 
     /// Runs each line after the one before it was judged good; gives what the last judgement said.
@@ -277,7 +269,6 @@ impl Pool {
                 _ => HostError::KeyRefused(error.message().to_owned()),
             })?;
         tell(Reached::OurKey);
-        self.opened.fetch_add(1, Ordering::Relaxed);
         Ok(session)
     }
 

@@ -241,7 +241,7 @@ impl Cache {
     }
 
     /// As `nudge`, by id.
-    pub fn nudge_id(&self, id: i64) {
+    fn nudge_id(&self, id: i64) {
         self.shared.invalidations.fetch_add(1, Ordering::Relaxed);
         self.shared.forget_unknown();
         if let Some(actor) = self.shared.actor.load_full() {

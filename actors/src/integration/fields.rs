@@ -116,7 +116,7 @@ pub fn flag(settings: &Value, name: &str, default: bool) -> bool {
 }
 
 /// The setting that says whose extension is which.
-pub const USER_EXTENSIONS: &str = "user_extensions";
+const USER_EXTENSIONS: &str = "user_extensions";
 
 /// Whose extension is which, `{"16": "151"}` in the settings, the other way round: extension → user id.
 ///

@@ -33,6 +33,7 @@ pub mod limiter;
 pub mod network;
 pub mod observed;
 pub mod outcome;
+mod own_changes;
 pub mod queue;
 pub mod registration;
 pub mod registry;

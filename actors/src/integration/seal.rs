@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
 /// How a secret is marked where people see it.
-pub const PREFIX: &str = "whsec_";
+const PREFIX: &str = "whsec_";
 /// Bytes of a secret, as the specification bounds them.
 const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 

@@ -4,16 +4,15 @@
 
 use actix::prelude::*;
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::actor::Link;
+use super::own_changes::{Noted, write};
 use super::registry::{House, LinkId};
-use crate::store::{StoreError, audit, enterprises};
+use crate::store::StoreError;
 
 /// Its member of the settings: `{"at", "words"}`.
 pub const SHUT_OUT: &str = "shut_out";
-/// Who is named in the list of changes.
-const WHO: &str = "Patchbay";
 
 /// What the CRM said when it shut us out, if it did and nobody has closed the pause since.
 pub fn words(settings: &Value) -> Option<&str> {
@@ -58,55 +57,26 @@ async fn keep(
     id: LinkId,
     words: &str,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let entry = audit::NewEntry {
-        enterprise: Some(id.enterprise),
-        user: None,
-        who: WHO.into(),
-        action: "integration.shut_out".into(),
-        what: json!({"integration": id.kind, "words": words}),
-    };
+) -> Result<bool, StoreError> {
     let note = json!({"at": now, "words": words});
-    let change = move |part: &mut serde_json::Map<String, Value>| {
+    let change = move |part: &mut Map<String, Value>| {
         !part.contains_key(SHUT_OUT) && part.insert(SHUT_OUT.into(), note).is_none()
     };
-    write(house, id, change, Some(entry), now).await
+    let noted = Noted {
+        act: Some((
+            "integration.shut_out",
+            json!({"integration": id.kind, "words": words}),
+        )),
+        ..Noted::default()
+    };
+    write(house, id, change, noted, now).await
 }
 
 /// Forgets it: a person says that we may ask again.
 ///
 /// # Errors
 /// The database's own.
-async fn forget(house: &House, id: LinkId, now: DateTime<Utc>) -> Result<(), StoreError> {
-    write(house, id, |part| part.remove(SHUT_OUT).is_some(), None, now).await
-}
-
-/// Changes the link's part of the document; nothing is written where `change` says that nothing did.
-async fn write(
-    house: &House,
-    id: LinkId,
-    change: impl FnOnce(&mut serde_json::Map<String, Value>) -> bool + Send + 'static,
-    entry: Option<audit::NewEntry>,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let vault = house.store.vault().clone();
-    let changed = house
-        .store
-        .write(move |conn| {
-            let mut document = enterprises::integrations(conn, &vault, id.enterprise)?;
-            let part = document.get_mut(id.kind).and_then(Value::as_object_mut);
-            if !part.is_some_and(change) {
-                return Ok(false);
-            }
-            enterprises::save_integrations(conn, &vault, id.enterprise, &document, now)?;
-            if let Some(entry) = entry {
-                audit::add(conn, &entry, now)?;
-            }
-            Ok(true)
-        })
-        .await?;
-    if changed && let Some(enterprise) = house.cache.by_id(id.enterprise) {
-        house.cache.nudge(&enterprise.number);
-    }
-    Ok(())
+async fn forget(house: &House, id: LinkId, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let change = |part: &mut Map<String, Value>| part.remove(SHUT_OUT).is_some();
+    write(house, id, change, Noted::default(), now).await
 }

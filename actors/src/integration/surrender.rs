@@ -5,14 +5,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
+use super::own_changes::{Noted, write};
 use super::registry::{House, LinkId};
 use crate::store::logs::NewLog;
-use crate::store::{StoreError, audit, enterprises, logs};
-
-/// Who is named in the list of changes.
-const WHO: &str = "Patchbay";
+use crate::store::{StoreError, logs};
 
 /// Switches it off if it took nothing for as long as the settings say. True when it was switched off just now.
 pub(super) async fn switch_off_if_dead(
@@ -30,7 +28,6 @@ pub(super) async fn switch_off_if_dead(
     let Some(since) = since.filter(|since| *since + limit <= now) else {
         return Ok(false);
     };
-    let vault = house.store.vault().clone();
     let log = NewLog {
         enterprise: id.enterprise,
         enterprise_number: number.to_owned(),
@@ -44,37 +41,27 @@ pub(super) async fn switch_off_if_dead(
         at: now,
         ..NewLog::default()
     };
-    let entry = audit::NewEntry {
-        enterprise: Some(id.enterprise),
-        user: None,
-        who: WHO.into(),
-        action: "integration.switched_off".into(),
-        what: json!({"integration": id.kind, "since": since, "words": words}),
-    };
     let note = json!({"at": now, "since": since, "words": words});
-    let done = house
-        .store
-        .write(move |conn| {
-            let mut document = enterprises::integrations(conn, &vault, id.enterprise)?;
-            let part = document
-                .get_mut(id.kind)
-                .and_then(|part| part.as_object_mut());
-            let Some(part) = part.filter(|part| part.get("enabled") == Some(&true.into())) else {
-                return Ok(false);
-            };
-            part.insert("enabled".into(), false.into());
-            part.insert("switched_off".into(), note.clone());
-            enterprises::save_integrations(conn, &vault, id.enterprise, &document, now)?;
-            audit::add(conn, &entry, now)?;
-            logs::add(conn, &log)?;
-            Ok(true)
-        })
-        .await?;
+    let change = move |part: &mut Map<String, Value>| {
+        if part.get("enabled") != Some(&true.into()) {
+            return false;
+        }
+        part.insert("enabled".into(), false.into());
+        part.insert("switched_off".into(), note);
+        true
+    };
+    let noted = Noted {
+        act: Some((
+            "integration.switched_off",
+            json!({"integration": id.kind, "since": since, "words": words}),
+        )),
+        log: Some(log),
+    };
+    let done = write(house, id, change, noted, now).await?;
     if done {
         log::warn!("{id}: switched off, it took nothing since {since}: {words}");
         metrics::counter!("patchbay_receivers_switched_off_total", "integration" => id.kind)
             .increment(1);
-        house.cache.nudge(number);
     }
     Ok(done)
 }

@@ -139,7 +139,7 @@ pub fn of_call(conn: &mut Conn, enterprise: i64, call: CallId) -> Result<Vec<Eve
 ///
 /// # Errors
 /// The database's own.
-pub fn of_bridges(
+fn of_bridges(
     conn: &mut Conn,
     enterprise: i64,
     bridges: &[&str],

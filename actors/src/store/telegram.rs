@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 
 use super::conn::on;
-use super::schema::{call_events, telegram_messages, telegram_users};
+use super::schema::{telegram_messages, telegram_users};
 use super::time::Time;
 use super::{Conn, StoreError};
 use crate::call::record::CallId;
@@ -244,25 +244,6 @@ pub fn save(conn: &mut Conn, new: &NewMessage) -> Result<(), StoreError> {
                 .set(m::message_id.eq(message))
                 .execute(c)?;
         }
-    });
-    Ok(())
-}
-
-/// Notes on a call's events that Telegram was told of them.
-///
-/// # Errors
-/// The database's own.
-pub fn mark_sent(conn: &mut Conn, enterprise: i64, call: CallId) -> Result<(), StoreError> {
-    use call_events::dsl as e;
-    on!(conn, c => {
-        diesel::update(
-            e::call_events
-                .filter(e::call_id.eq(call.0))
-                .filter(e::enterprise_id.eq(enterprise))
-                .filter(e::telegram_sent.eq(false)),
-        )
-        .set(e::telegram_sent.eq(true))
-        .execute(c)?
     });
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::limiter::Limits;
 
 /// Telegram's own links.
-pub const DEFAULT_LINKS: &str = "https://t.me";
+const DEFAULT_LINKS: &str = "https://t.me";
 
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -226,13 +226,6 @@ impl State {
         id
     }
 
-    /// Forgets all employees and clients, for a scene of the caller's own.
-    pub fn clear_people(&self) {
-        let mut book = self.book();
-        book.employees.clear();
-        book.counterparties.clear();
-    }
-
     /// What was typed into the solution's settings as the provider's address.
     pub fn set_provider(&self, url: &str) {
         self.book().provider = url.into();

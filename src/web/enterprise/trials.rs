@@ -44,7 +44,7 @@ impl Trial {
         self.lock().clone()
     }
 
-    pub fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.lock().outcome.is_some()
     }
 

@@ -65,7 +65,7 @@ fn length(value: &str) -> usize {
 }
 
 /// The same for a text that may be anything: also what is written as a form, or in the wrong quotes.
-pub fn hide_anywhere(text: &str) -> String {
+fn hide_anywhere(text: &str) -> String {
     let hidden = hide(text);
     let lower = hidden.to_ascii_lowercase();
     let mut out = String::with_capacity(hidden.len());

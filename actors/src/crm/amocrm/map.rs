@@ -10,7 +10,7 @@ use crate::integration::connector::Place;
 
 /// How we are known to the CRM: shown beside each call, and the uid of the source of unsorted leads. Never changes: the
 /// CRM would take another one for another telephony.
-pub const SOURCE: &str = "patchbay";
+const SOURCE: &str = "patchbay";
 
 /// What the mapping needs to know of the enterprise, taken once per configuration.
 #[derive(Clone, Debug)]

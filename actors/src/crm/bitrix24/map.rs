@@ -92,7 +92,7 @@ pub enum Who {
 
 impl Who {
     /// As a parameter.
-    pub fn param(&self) -> (&'static str, String) {
+    fn param(&self) -> (&'static str, String) {
         match self {
             Who::User(id) => ("USER_ID", id.to_string()),
             Who::Inner(extension) => ("USER_PHONE_INNER", extension.clone()),

@@ -11,11 +11,13 @@ mod access;
 mod deliver;
 mod hear;
 mod map;
+mod popup;
 mod questions;
 mod settings;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod upload;
 
 use serde_json::Value;
 
