@@ -1,5 +1,5 @@
 //! Reads the fields of a request, wherever they are: query, urlencoded form, multipart form or JSON object. Called by
-//! both simulators; it never judges whether a field is allowed.
+//! the stand-ins; it never judges whether a field is allowed.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_TYPE;

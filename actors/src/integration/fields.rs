@@ -18,6 +18,26 @@ pub struct Field {
     pub required: bool,
 }
 
+impl Field {
+    /// One that must be filled in.
+    pub const fn required(name: &'static str, input: Input) -> Field {
+        Field {
+            name,
+            input,
+            required: true,
+        }
+    }
+
+    /// One that may stay empty.
+    pub const fn optional(name: &'static str, input: Input) -> Field {
+        Field {
+            name,
+            input,
+            required: false,
+        }
+    }
+}
+
 /// How a field is filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

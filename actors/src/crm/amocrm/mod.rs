@@ -45,56 +45,16 @@ pub static KIND: Kind = Kind {
     name: "amocrm",
     title: "amoCRM",
     fields: &[
-        Field {
-            name: "subdomain",
-            input: Input::Text,
-            required: true,
-        },
-        Field {
-            name: "access_token",
-            input: Input::Secret,
-            required: false,
-        },
-        Field {
-            name: "client_id",
-            input: Input::Text,
-            required: false,
-        },
-        Field {
-            name: "client_secret",
-            input: Input::Secret,
-            required: false,
-        },
-        Field {
-            name: "code",
-            input: Input::Code,
-            required: false,
-        },
-        Field {
-            name: "widget_secret",
-            input: Input::Secret,
-            required: false,
-        },
-        Field {
-            name: unknown::FIELD,
-            input: Input::Choice(UNKNOWN),
-            required: false,
-        },
-        Field {
-            name: "send_dial",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "send_upload",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "user_extensions",
-            input: Input::Extensions,
-            required: false,
-        },
+        Field::required("subdomain", Input::Text),
+        Field::optional("access_token", Input::Secret),
+        Field::optional("client_id", Input::Text),
+        Field::optional("client_secret", Input::Secret),
+        Field::optional("code", Input::Code),
+        Field::optional("widget_secret", Input::Secret),
+        Field::optional(unknown::FIELD, Input::Choice(UNKNOWN)),
+        Field::optional("send_dial", Input::Flag(true)),
+        Field::optional("send_upload", Input::Flag(true)),
+        Field::optional("user_extensions", Input::Extensions),
     ],
     // Its card cannot be closed from outside, and there is no "answered". A call in a history has no way to get its
     // recording later: no change of a call is documented, and adding it again is a second note.

@@ -41,34 +41,26 @@ use talk::Talk;
 /// Requests a portal takes at once after a rest; it blocks above fifty, and others of this server ask it too.
 const BURST: f64 = 30.0;
 
-const fn field(name: &'static str, input: Input) -> Field {
-    Field {
-        name,
-        input,
-        required: false,
-    }
-}
-
 /// Bitrix24, described. Which fields are needed depends on the first.
 pub static KIND: Kind = Kind {
     name: "bitrix24",
     title: "Bitrix24",
     fields: &[
-        field("mode", Input::Choice(MODES)),
-        field("webhook_url", Input::Secret),
-        field("portal", Input::Text),
-        field("client_id", Input::Secret),
-        field("client_secret", Input::Secret),
-        field("authority", Input::Url),
-        field("application_token", Input::Secret),
-        field(unknown::FIELD, Input::Choice(UNKNOWN)),
-        field("default_user", Input::Text),
-        field("callback_extension", Input::Text),
-        field("send_dial", Input::Flag(true)),
-        field("send_upload", Input::Flag(true)),
-        field("send_line", Input::Flag(true)),
-        field("add_to_chat", Input::Flag(false)),
-        field("user_extensions", Input::Extensions),
+        Field::optional("mode", Input::Choice(MODES)),
+        Field::optional("webhook_url", Input::Secret),
+        Field::optional("portal", Input::Text),
+        Field::optional("client_id", Input::Secret),
+        Field::optional("client_secret", Input::Secret),
+        Field::optional("authority", Input::Url),
+        Field::optional("application_token", Input::Secret),
+        Field::optional(unknown::FIELD, Input::Choice(UNKNOWN)),
+        Field::optional("default_user", Input::Text),
+        Field::optional("callback_extension", Input::Text),
+        Field::optional("send_dial", Input::Flag(true)),
+        Field::optional("send_upload", Input::Flag(true)),
+        Field::optional("send_line", Input::Flag(true)),
+        Field::optional("add_to_chat", Input::Flag(false)),
+        Field::optional("user_extensions", Input::Extensions),
     ],
     wants: &[
         NoticeKind::Dial,

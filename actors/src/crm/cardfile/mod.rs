@@ -22,22 +22,14 @@ use crate::integration::request::Reply;
 use crate::integration::unknown;
 use settings::{Settings, UNKNOWN};
 
-const fn field(name: &'static str, input: Input, required: bool) -> Field {
-    Field {
-        name,
-        input,
-        required,
-    }
-}
-
 /// The description.
 pub static KIND: Kind = Kind {
     name: "cardfile",
     title: "Card file",
     fields: &[
-        field("address", Input::Url, true),
-        field("token", Input::Secret, true),
-        field(unknown::FIELD, Input::Choice(UNKNOWN), false),
+        Field::required("address", Input::Url),
+        Field::required("token", Input::Secret),
+        Field::optional(unknown::FIELD, Input::Choice(UNKNOWN)),
     ],
     // It shows nobody that somebody answered.
     wants: &[

@@ -44,46 +44,14 @@ pub static KIND: Kind = Kind {
     name: "ms",
     title: "МойСклад",
     fields: &[
-        Field {
-            name: "token",
-            input: Input::Secret,
-            required: true,
-        },
-        Field {
-            name: "access_token",
-            input: Input::Secret,
-            required: false,
-        },
-        Field {
-            name: unknown::FIELD,
-            input: Input::Choice(UNKNOWN),
-            required: false,
-        },
-        Field {
-            name: "send_dial",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "send_upload",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "check_signature",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "api_address",
-            input: Input::Url,
-            required: false,
-        },
-        Field {
-            name: "user_extensions",
-            input: Input::Extensions,
-            required: false,
-        },
+        Field::required("token", Input::Secret),
+        Field::optional("access_token", Input::Secret),
+        Field::optional(unknown::FIELD, Input::Choice(UNKNOWN)),
+        Field::optional("send_dial", Input::Flag(true)),
+        Field::optional("send_upload", Input::Flag(true)),
+        Field::optional("check_signature", Input::Flag(true)),
+        Field::optional("api_address", Input::Url),
+        Field::optional("user_extensions", Input::Extensions),
     ],
     wants: &[
         NoticeKind::Dial,

@@ -28,41 +28,13 @@ pub static KIND: Kind = Kind {
     name: "retailcrm",
     title: "RetailCRM",
     fields: &[
-        Field {
-            name: "domain",
-            input: Input::Url,
-            required: true,
-        },
-        Field {
-            name: "api_key",
-            input: Input::Secret,
-            required: true,
-        },
-        Field {
-            name: "client_id",
-            input: Input::Text,
-            required: false,
-        },
-        Field {
-            name: "send_dial",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "send_hangup",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "send_upload",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "user_extensions",
-            input: Input::Extensions,
-            required: false,
-        },
+        Field::required("domain", Input::Url),
+        Field::required("api_key", Input::Secret),
+        Field::optional("client_id", Input::Text),
+        Field::optional("send_dial", Input::Flag(true)),
+        Field::optional("send_hangup", Input::Flag(true)),
+        Field::optional("send_upload", Input::Flag(true)),
+        Field::optional("user_extensions", Input::Extensions),
     ],
     // It has no "answered" event.
     wants: &[

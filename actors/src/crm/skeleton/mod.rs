@@ -37,21 +37,9 @@ pub static KIND: Kind = Kind {
     name: "skeleton",
     title: "Skeleton CRM",
     fields: &[
-        Field {
-            name: "address",
-            input: Input::Url,
-            required: true,
-        },
-        Field {
-            name: "token",
-            input: Input::Secret,
-            required: true,
-        },
-        Field {
-            name: unknown::FIELD,
-            input: Input::Choice(UNKNOWN),
-            required: false,
-        },
+        Field::required("address", Input::Url),
+        Field::required("token", Input::Secret),
+        Field::optional(unknown::FIELD, Input::Choice(UNKNOWN)),
     ],
     // Leave out what the CRM has no use for: no delivery is written for it then.
     wants: &[

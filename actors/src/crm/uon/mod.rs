@@ -36,46 +36,14 @@ pub static KIND: Kind = Kind {
     name: "uon",
     title: "U-ON.Travel",
     fields: &[
-        Field {
-            name: "api_key",
-            input: Input::Secret,
-            required: true,
-        },
-        Field {
-            name: "cabinet",
-            input: Input::Text,
-            required: false,
-        },
-        Field {
-            name: unknown::FIELD,
-            input: Input::Choice(UNKNOWN),
-            required: false,
-        },
-        Field {
-            name: "time_zone",
-            input: Input::Choice(TIME_ZONES),
-            required: false,
-        },
-        Field {
-            name: "send_dial",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "send_upload",
-            input: Input::Flag(true),
-            required: false,
-        },
-        Field {
-            name: "api_url",
-            input: Input::Url,
-            required: false,
-        },
-        Field {
-            name: "user_extensions",
-            input: Input::Extensions,
-            required: false,
-        },
+        Field::required("api_key", Input::Secret),
+        Field::optional("cabinet", Input::Text),
+        Field::optional(unknown::FIELD, Input::Choice(UNKNOWN)),
+        Field::optional("time_zone", Input::Choice(TIME_ZONES)),
+        Field::optional("send_dial", Input::Flag(true)),
+        Field::optional("send_upload", Input::Flag(true)),
+        Field::optional("api_url", Input::Url),
+        Field::optional("user_extensions", Input::Extensions),
     ],
     // A pop-up cannot be changed or closed, and a row of the history cannot be changed: what comes later has no place.
     wants: &[NoticeKind::Dial, NoticeKind::Upload],

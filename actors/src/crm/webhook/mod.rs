@@ -26,28 +26,20 @@ use settings::Settings;
 /// The JSON schema of every body that is sent, as published in docs/ and served by the door.
 pub const SCHEMA: &str = include_str!("../../../../docs/webhook-events.schema.json");
 
-const fn field(name: &'static str, input: Input, required: bool) -> Field {
-    Field {
-        name,
-        input,
-        required,
-    }
-}
-
 /// The description.
 pub static KIND: Kind = Kind {
     name: "webhook",
     title: "Webhook",
     fields: &[
-        field("url", Input::Url, true),
-        field("secret", Input::Secret, true),
-        field("former_secret", Input::Secret, false),
-        field("send_started", Input::Flag(true), false),
-        field("send_ringing", Input::Flag(true), false),
-        field("send_answered", Input::Flag(true), false),
-        field("send_transferred", Input::Flag(true), false),
-        field("send_ended", Input::Flag(true), false),
-        field("send_recording", Input::Flag(true), false),
+        Field::required("url", Input::Url),
+        Field::required("secret", Input::Secret),
+        Field::optional("former_secret", Input::Secret),
+        Field::optional("send_started", Input::Flag(true)),
+        Field::optional("send_ringing", Input::Flag(true)),
+        Field::optional("send_answered", Input::Flag(true)),
+        Field::optional("send_transferred", Input::Flag(true)),
+        Field::optional("send_ended", Input::Flag(true)),
+        Field::optional("send_recording", Input::Flag(true)),
     ],
     wants: &[
         NoticeKind::Start,

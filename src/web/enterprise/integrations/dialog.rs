@@ -20,6 +20,9 @@ use crate::web::hosts::crm as from_crm;
 use crate::web::session::State;
 use crate::web::visit::Visit;
 
+/// Template of the part of a card that changes by itself.
+pub(super) const STATE: &str = "enterprise/integrations/state.html";
+
 /// A form, as it was sent.
 pub(super) type Fields = web::Form<Vec<(String, String)>>;
 pub(super) type Answered = Result<HttpResponse, AppError>;
@@ -39,14 +42,7 @@ pub async fn page(app: State, visit: Visit, number: web::Path<String>) -> Answer
 /// `GET /enterprise/{number}/integrations/{kind}/state`: the part of a card that changes by itself.
 pub async fn state(app: State, visit: Visit, path: web::Path<(String, String)>) -> Answered {
     let (enterprise, kind) = at(&app, &visit, &path).await?;
-    let drawn = card::draw(&app, &enterprise, kind, Typed::default()).await?;
-    piece(
-        &app,
-        &visit,
-        &enterprise,
-        &drawn,
-        "enterprise/integrations/state.html",
-    )
+    restate(&app, &visit, &enterprise, kind).await
 }
 
 /// `POST /enterprise/{number}/integrations/{kind}/save`: the settings form.
@@ -169,6 +165,17 @@ pub async fn switch(
         ..Typed::default()
     };
     redraw(&app, &visit, &enterprise, kind, typed).await
+}
+
+/// The part of a card that changes by itself, as it is now.
+pub(super) async fn restate(
+    app: &App,
+    visit: &Visit,
+    enterprise: &Enterprise,
+    kind: &'static Kind,
+) -> Answered {
+    let drawn = card::draw(app, enterprise, kind, Typed::default()).await?;
+    piece(app, visit, enterprise, &drawn, STATE)
 }
 
 async fn redraw(

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::card::{self, Typed, at, stored};
-use super::dialog::{Answered, Fields, piece};
+use super::dialog::{Answered, Fields, STATE, piece, restate};
 use super::document::{self, filled_in};
 use crate::error::AppError;
 use crate::state::App;
@@ -155,14 +155,7 @@ pub async fn order(
         });
     }
     let (enterprise, kind) = at(&app, &visit, &path).await?;
-    let drawn = card::draw(&app, &enterprise, kind, Typed::default()).await?;
-    piece(
-        &app,
-        &visit,
-        &enterprise,
-        &drawn,
-        "enterprise/integrations/state.html",
-    )
+    restate(&app, &visit, &enterprise, kind).await
 }
 
 /// Which deliveries are to be sent again: one, or those of some days and of one kind.
@@ -219,11 +212,5 @@ pub async fn resend(
         .await?;
     let mut drawn = card::draw(&app, &enterprise, kind, Typed::default()).await?;
     drawn["resent"] = count.into();
-    piece(
-        &app,
-        &visit,
-        &enterprise,
-        &drawn,
-        "enterprise/integrations/state.html",
-    )
+    piece(&app, &visit, &enterprise, &drawn, STATE)
 }
