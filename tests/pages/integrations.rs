@@ -289,3 +289,49 @@ async fn statistics_are_of_the_own_enterprise_only() {
     assert!(list.body.contains("north") && !list.body.contains("june"));
     door.close().await;
 }
+
+/// A wrong key costs no history: it waits, and goes out when the key is mended, not when its next try would have been.
+#[actix_web::test]
+async fn what_waited_for_a_wrong_key_goes_out_when_it_is_mended() {
+    let crm = retailcrm::start(
+        "127.0.0.1:0",
+        retailcrm::Settings::default().without_limits(),
+    )
+    .await
+    .expect("a simulator");
+    let slow = "[calls]\nsettle_after = \"50ms\"\n[deliveries]\nupload_retry = [\"1h\"]\n";
+    let door = Door::open(slow).await;
+    let admin = door.log_in("admin-0367").await;
+    let with = |key: &'static str| {
+        [
+            ("domain", crm.base_url.as_str()),
+            ("api_key", key),
+            ("send_upload", "1"),
+            ("switch_on", "1"),
+        ]
+    };
+    post(&door, &admin, "save", &with("not-a-key-of-theirs")).await;
+    let call = json!({"UniqueId": "w.1", "LinkedId": "w.1", "Phone": "375291234567", "CallType": 0,
+        "Trunk": "0001367", "Extensions": ["150"], "CallStatus": "2", "HangupCause": "16"});
+    door.event("0367", "start", call.clone()).await;
+    door.event("0367", "hangup", call).await;
+    let told = || crm.state.root_account().expect("an account").calls().len();
+    let soon = async |what: &str, holds: &dyn Fn(&str) -> bool| {
+        for _ in 0..500 {
+            if holds(&door.page(&admin, &format!("{AT}?lang=en")).await.body) {
+                return;
+            }
+            actix_web::rt::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("waited in vain until {what}");
+    };
+    soon("the history met the wrong key", &|page| {
+        page.contains("delivery-due") && page.contains("apiKey")
+    })
+    .await;
+    assert_eq!(told(), 0);
+    post(&door, &admin, "save", &with("demo-key")).await;
+    soon("it is told", &|_| told() == 1).await;
+    door.close().await;
+    crm.stop().await;
+}

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use actors::cache::Enterprise;
+use actors::crm;
+use actors::integration::actor::Order;
+use actors::integration::connector::Kind;
 use actors::store::{audit, enterprises};
 use chrono::Utc;
 use serde_json::Value;
 
-use super::document::{changed, difference};
+use super::document::{changed, difference, is_on};
 use crate::error::AppError;
 use crate::state::App;
 use crate::web::enterprise::{note, spread};
@@ -36,6 +39,14 @@ pub async fn store(
                 Err(words) => return Ok(Err(words)),
             };
             let what = difference(&before, &after);
+            let renewed: Vec<&'static Kind> = crm::KINDS
+                .iter()
+                .copied()
+                .filter(|kind| {
+                    let part = after.get(kind.name).filter(|part| is_on(part));
+                    part.is_some() && part != before.get(kind.name)
+                })
+                .collect();
             if before != after {
                 enterprises::save_integrations(conn, &vault, id, &after, Utc::now())?;
                 audit::add(
@@ -47,10 +58,14 @@ pub async fn store(
                     Utc::now(),
                 )?;
             }
-            Ok(Ok(after))
+            Ok(Ok((after, renewed)))
         })
         .await?;
-    let after = made.map_err(AppError::BadRequest)?;
+    let (after, renewed) = made.map_err(AppError::BadRequest)?;
     spread(app, &enterprise.number).await;
+    // What waited for the wrong key or address to be mended waits no longer, however far away its next try was.
+    for kind in renewed {
+        app.integrations.order(id, kind.name, Order::Reset).await;
+    }
     Ok(after)
 }
