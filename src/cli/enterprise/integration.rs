@@ -6,9 +6,9 @@ use actors::crm::{self, KINDS};
 use actors::integration::connector::{Answer, Failed, Kind, Place, Question};
 use actors::integration::fields::{Field, Input};
 use actors::integration::trial;
-use actors::store::StoreError;
-use actors::store::enterprises;
+use actors::store::{Conn, StoreError, enterprises, outbox};
 use anyhow::{Context as _, anyhow, bail, ensure};
+use chrono::Utc;
 use serde_json::{Map, Value, json};
 
 use super::desk::Desk;
@@ -158,6 +158,11 @@ pub async fn run(desk: &Desk, args: Args) -> anyhow::Result<()> {
         args.number
     );
     desk.tell(&args.number).await;
+    if on {
+        // What waited for a wrong key to be mended waits no longer.
+        let hasten = move |conn: &mut Conn| outbox::hasten(conn, id, kind.name, Utc::now());
+        desk.store.write(hasten).await?;
+    }
     Ok(())
 }
 

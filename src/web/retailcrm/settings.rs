@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actors::cache::Enterprise;
 use actors::crm;
+use actors::integration::actor::Order;
 use actors::integration::connector::Kind;
 use actors::integration::fields::flag;
 use actors::store::{audit, enterprises};
@@ -14,7 +15,7 @@ use serde_json::{Map, Value, json};
 use super::NAME;
 use crate::error::AppError;
 use crate::state::App;
-use crate::web::enterprise::integrations::document::{difference, unmasked};
+use crate::web::enterprise::integrations::document::{difference, is_on, unmasked};
 use crate::web::enterprise::integrations::users::extensions;
 use crate::web::enterprise::{note, spread};
 use crate::web::visit::Visit;
@@ -139,7 +140,8 @@ pub async fn save(
 ) -> Result<(), AppError> {
     let (id, vault) = (enterprise.id, app.store.vault().clone());
     let entry = note(visit, id, action, Value::Null)?;
-    app.store
+    let is_renewed = app
+        .store
         .write(move |conn| {
             let before = enterprises::integrations(conn, &vault, id)?;
             let mut after = before.clone();
@@ -166,10 +168,15 @@ pub async fn save(
                     Utc::now(),
                 )?;
             }
-            Ok(())
+            let part = after.get(NAME).filter(|part| is_on(part));
+            Ok(part.is_some() && part != before.get(NAME))
         })
         .await?;
     spread(app, &enterprise.number).await;
+    if is_renewed {
+        // What waited for a wrong key to be mended waits no longer.
+        app.integrations.order(id, NAME, Order::Reset).await;
+    }
     Ok(())
 }
 
