@@ -98,8 +98,12 @@ fn the_password_is_told_once_and_exchanged(kind: Kind) {
     let cookie = first.log_in(&password).expect("let in");
     for path in ["/", "/live", "/system", "/people"] {
         let leads = first.leads(path, &cookie);
-        // The first page of all leads on to one that is not open yet.
-        let to = if path == "/" { "/live" } else { "/account" };
+        // The first page of all leads on to setting up, which is not open yet.
+        let to = if path == "/" {
+            "/enterprises"
+        } else {
+            "/account"
+        };
         assert_eq!(leads.as_deref(), Some(to), "{path}");
     }
     assert_eq!(
