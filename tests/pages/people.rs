@@ -229,3 +229,26 @@ async fn a_form_that_is_refused_keeps_what_was_typed_and_its_page_can_be_read_in
     }
     door.close().await;
 }
+
+#[actix_web::test]
+async fn a_person_without_a_name_leaves_the_extension_its_own() {
+    let door = Door::open("").await;
+    let admin = door.log_in("admin-0367").await;
+    let named = [("extension", "161"), ("name", "Warehouse")];
+    send(&door, &admin, &format!("{PEOPLE}/extension"), &named).await;
+    let person = [
+        ("login", "vera"),
+        ("name", ""),
+        ("role", "operator"),
+        ("extensions", "161"),
+        ("active", "1"),
+    ];
+    let root = door.log_in("superadmin").await;
+    for act in ["add", "save"] {
+        let answer = send(&door, &admin, &format!("{PEOPLE}/{act}"), &person).await;
+        assert_eq!(answer.status, 200, "{act}: {answer:?}");
+        let shown = door.page(&root, "/metadata/0367/manager/161").await;
+        assert!(shown.body.contains("Warehouse"), "{act}: {shown:?}");
+    }
+    door.close().await;
+}

@@ -246,7 +246,7 @@ fn extensions(text: &str) -> Result<BTreeSet<String>, Told> {
     Ok(list)
 }
 
-/// Makes exactly these extensions the person's; those taken away stay in the list, free.
+/// Makes exactly these extensions the person's; those taken away stay in the list, free and without the person's name.
 fn give(
     conn: &mut Conn,
     enterprise: Option<i64>,
@@ -257,13 +257,20 @@ fn give(
     let Some(enterprise) = enterprise else {
         return Ok(());
     };
-    for former in users::extensions_of(conn, enterprise, user)? {
-        if !extensions.contains(&former) {
-            users::assign_extension(conn, enterprise, &former, None, "")?;
-        }
+    let had = users::extensions_of(conn, enterprise, user)?;
+    for former in had.iter().filter(|one| !extensions.contains(*one)) {
+        users::assign_extension(conn, enterprise, former, None, "")?;
     }
+    let free = users::free_extensions(conn, enterprise)?;
     for extension in extensions {
-        users::assign_extension(conn, enterprise, extension, Some(user), name)?;
+        // Who has no name leaves the extension the one it is shown by.
+        let shown = match free.iter().find(|(one, _)| one == extension) {
+            _ if !name.is_empty() => name,
+            Some((_, known)) => known,
+            None if had.contains(extension) => continue,
+            None => name,
+        };
+        users::assign_extension(conn, enterprise, extension, Some(user), shown)?;
     }
     Ok(())
 }
