@@ -88,15 +88,19 @@ fn from_an_empty_database_to_cards_at_the_right_managers() {
             .go("/enterprise/0500/integrations/log?integration=retailcrm")
             .await;
         for words in [
-            "register_module",
-            "save_extensions",
+            "registration of the module",
+            "saving extensions",
             "Wrong \"apiKey\" value.",
-            "dial",
+            "pop-up",
         ] {
             said(&browser, words).await;
         }
         browser.go("/admin/integrations?enterprise=0500").await;
-        said(&browser, "RetailCRM register_module").await;
+        said(&browser, "RetailCRM registration of the module").await;
+        // A call's page asks whose number it is; from then on the list knows it.
+        browser.go("/calls").await;
+        press(&browser, "td.c-client a").await;
+        said(&browser, "Сидоров Иван").await;
         browser.go("/calls").await;
         said(&browser, "Сидоров Иван").await;
         said(&browser, "Ильин Борис").await;

@@ -207,9 +207,9 @@ fn walk(walk: &Walk<'_>) {
         assert!(came.is_some(), "no card came to {}", walk.kind);
         // The log is written after the CRM's answer, and its page does not reload by itself.
         let event = if walk.user.is_some() {
-            "dial"
+            "pop-up"
         } else {
-            "hangup"
+            "hang-up"
         };
         let log = format!("{page}/log?integration={}", walk.kind);
         let began = Instant::now();
