@@ -9,7 +9,7 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -17,12 +17,15 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::form;
-use crate::script::{Behaviour, Fault, Script};
+use crate::entry;
+use crate::scene::{self, Scene};
 use crate::server::{self, Running};
+use crate::tally::Tally;
 
 /// What it lets in.
 pub const TOKEN: &str = "cardfile-token";
+
+const BODY_LIMIT: usize = 64 << 10;
 
 /// A card that came up.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -58,39 +61,46 @@ pub struct Person {
     pub phone: String,
 }
 
-#[derive(Debug, Default)]
-struct Book {
+/// What is in the file. Persons are numbered from 1.
+#[derive(Debug)]
+pub struct Book {
     people: Vec<Person>,
     cards: Vec<Card>,
     calls: BTreeMap<String, Call>,
-    refused: u64,
-    scripted: u64,
+    tally: Tally,
 }
 
-/// The whole file. Persons are numbered from 1.
-#[derive(Debug, Default)]
-pub struct State {
-    /// Misbehaviour on request; the target is `cardfile`, the endpoint the path's first part.
-    pub script: Script,
-    book: Mutex<Book>,
+impl scene::Book for Book {
+    type Settings = ();
+
+    fn fresh((): &()) -> Self {
+        Book {
+            people: Vec::new(),
+            cards: Vec::new(),
+            calls: BTreeMap::new(),
+            tally: Tally::new(100),
+        }
+    }
+
+    fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    fn shown(&self) -> Value {
+        json!({"people": self.people, "cards": self.cards, "calls": self.calls})
+    }
 }
+
+/// The whole file. A script's target is `cardfile`, the endpoint the path's first part.
+pub type State = Scene<Book>;
 
 type Answer = Result<(u16, Value), (u16, String)>;
 
 impl State {
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Puts somebody in.
     pub fn add_person(&self, name: &str, phone: &str) {
         let (name, phone) = (name.to_owned(), phone.to_owned());
         self.book().people.push(Person { name, phone });
-    }
-
-    /// Adds a line to the script.
-    pub fn behave(&self, behaviour: Behaviour) {
-        self.script.set(behaviour);
     }
 
     /// Everybody.
@@ -107,16 +117,6 @@ impl State {
     pub fn calls(&self) -> BTreeMap<String, Call> {
         self.book().calls.clone()
     }
-
-    /// Requests that broke a rule.
-    pub fn refused(&self) -> u64 {
-        self.book().refused
-    }
-
-    /// Requests that failed because the script said so.
-    pub fn scripted(&self) -> u64 {
-        self.book().scripted
-    }
 }
 
 /// Starts it in a thread of its own.
@@ -125,9 +125,7 @@ impl State {
 /// When the address cannot be bound.
 pub fn start_in_thread(bind: &str) -> anyhow::Result<Running<State>> {
     let bind = bind.to_owned();
-    server::start_in_thread(async move || {
-        server::start(&bind, Arc::new(State::default()), configure)
-    })
+    server::start_in_thread(async move || server::start(&bind, Arc::new(State::new(())), configure))
 }
 
 fn configure(state: Arc<State>) -> impl FnOnce(&mut ServiceConfig) {
@@ -140,31 +138,24 @@ fn configure(state: Arc<State>) -> impl FnOnce(&mut ServiceConfig) {
 
 async fn serve(request: HttpRequest, payload: web::Payload, state: Data<State>) -> HttpResponse {
     let path: Vec<&str> = request.path().trim_matches('/').split('/').collect();
-    let script = state.script.take("cardfile", path.first().unwrap_or(&""));
-    if let Some(line) = &script {
-        line.wait().await;
-        if line.fault == Fault::Down {
-            return line.fail().await;
-        }
-    }
-    let body = form::read(payload, 64 * 1024).await.unwrap_or_default();
-    let failing = script.filter(|line| line.fault != Fault::None);
-    if let Some(line) = failing {
-        // The answer is lost, what was asked for is done.
-        if line.after {
-            let _ = answer(&state, &request, &path, &body);
-        }
-        state.book().scripted += 1;
-        return line.fail().await;
-    }
-    let (status, body) = match answer(&state, &request, &path, &body) {
-        Ok((status, body)) => (status, body),
-        Err((status, error)) => {
-            state.book().refused += 1;
-            (status, json!({"error": error}))
-        }
+    let endpoint = match path.first() {
+        Some(&"people") => "people",
+        Some(&"cards") => "cards",
+        Some(&"calls") => "calls",
+        _ => "unknown",
     };
-    HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::OK)).json(body)
+    let answer = async |body: &[u8]| {
+        let (status, body) = match answer(&state, &request, &path, body) {
+            Ok((status, body)) => (status, body),
+            Err((status, error)) => {
+                let mut book = state.book();
+                book.tally.refusal(endpoint, status, error.clone());
+                (status, json!({"error": error}))
+            }
+        };
+        HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::OK)).json(body)
+    };
+    entry::serve(&state, ("cardfile", endpoint), payload, BODY_LIMIT, answer).await
 }
 
 fn answer(state: &State, request: &HttpRequest, path: &[&str], body: &[u8]) -> Answer {

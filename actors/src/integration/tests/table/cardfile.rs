@@ -73,7 +73,7 @@ impl Stand for Crm {
     }
 
     fn scripted(&self) -> u64 {
-        self.0.state.scripted()
+        self.0.state.counts().scripted
     }
 
     fn throttled(&self) -> (Behaviour, Duration) {
