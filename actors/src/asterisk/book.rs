@@ -1,6 +1,6 @@
 //! Which click a call follows from, and how far it is: the last seconds' clicks, those whose calls nobody has named yet, and
-//! the calls that were joined. Pure, in memory, held by `requests.rs`; what another process or the last one knows stands in
-//! the table.
+//! the calls that were joined. Held by `requests.rs`, in memory only: it sends and writes nothing, and what another process or
+//! the last one knows stands in the table.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

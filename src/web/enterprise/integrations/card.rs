@@ -1,4 +1,4 @@
-//! One kind's card: what is shown of it now. Read by `dialog`, which changes things; changes nothing itself.
+//! One kind's card: what is shown of it now. Drawn for `dialog` and `link`, which change things; changes nothing itself.
 
 use std::sync::Arc;
 
