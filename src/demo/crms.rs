@@ -46,7 +46,11 @@ pub async fn start(bind: IpAddr) -> anyhow::Result<Vec<Stand>> {
     let mut at = || free(bind, ports.next().unwrap_or_default()).map(|place| place.to_string());
     let (amo, portal, cabinet) = (
         amocrm::Settings::default(),
-        bitrix24::Settings::default(),
+        // The demo's host records nothing: there is no file to be fetched.
+        bitrix24::Settings {
+            fetches: false,
+            ..bitrix24::Settings::default()
+        },
         uon::Settings::default(),
     );
     let (sklad, receiver) = (moysklad::Settings::default(), webhook::Settings::default());
