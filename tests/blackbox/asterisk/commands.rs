@@ -98,6 +98,11 @@ fn a_click_becomes_a_call_and_every_failure_has_its_words() {
     );
     assert_eq!(shown["phone"], CLIENT, "{shown}");
     assert_eq!(told["request"]["id"], id.as_str(), "{told}");
+    let page = root.get("/enterprise/0367/host?lang=ru").body;
+    assert!(
+        page.contains("завершён") && page.contains("отвечен") && !page.contains("> answered"),
+        "how it ended, in the reader's language: {page}"
+    );
 
     // By code, as a form and as JSON; any other caller with the enterprise's secret.
     host.phone("150", "busy");
