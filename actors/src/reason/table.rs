@@ -62,6 +62,9 @@ pub const COMMON: &[(&str, &str)] = &[
     ),
     ("secret-length", "has {} bytes; a secret has from 24 to 64"),
     ("amo-into-unsorted", "unsorted"),
+    ("amo-to-contact", "contact {}"),
+    ("amo-to-company", "company {}"),
+    ("amo-to-lead", "lead {}"),
     (
         "amo-incoming-only",
         "amoCRM knows nobody with this number, and only incoming calls are put to unsorted",
