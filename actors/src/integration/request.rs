@@ -11,6 +11,8 @@ use super::seal::Seal;
 
 /// What stands in a log where a secret stood.
 pub const MASK: &str = "•••";
+/// Shorter secrets are masked in what is shown, not in what a connector reads.
+const SHORTEST_HEARD: usize = 8;
 /// Longest request or answer kept in `integration_logs`, in characters.
 pub const LOGGED: usize = 4_000;
 
@@ -210,11 +212,14 @@ impl Reply {
         }
     }
 
-    /// The same without these secrets, for everybody who reads it from here on.
+    /// The same without these secrets, for everybody who reads it from here on. What a person chose and is as short as a
+    /// number or a word stays: it stands in an answer by accident, and the connector would read a mask in place of an id.
     #[must_use]
     pub fn masked(mut self, secrets: &[SecretString]) -> Self {
-        self.body = mask(&self.body, secrets);
-        self.location = self.location.map(|location| mask(&location, secrets));
+        let long = |secret: &&SecretString| secret.expose_secret().len() >= SHORTEST_HEARD;
+        let secrets: Vec<SecretString> = secrets.iter().filter(long).cloned().collect();
+        self.body = mask(&self.body, &secrets);
+        self.location = self.location.map(|location| mask(&location, &secrets));
         self
     }
 
@@ -378,6 +383,18 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_short_secret_costs_a_connector_nothing_of_what_it_hears() {
+        let reply = Reply::new(200, r#"{"id": 150, "echo": "a-long-secret"}"#);
+        let secrets = ["150", "a-long-secret"].map(SecretString::from);
+        let heard = reply.masked(&secrets);
+        assert_eq!(heard.body, r#"{"id": 150, "echo": "•••"}"#);
+        assert!(
+            !heard.shown(&secrets).contains("150"),
+            "in the log it is masked"
+        );
     }
 
     #[test]
